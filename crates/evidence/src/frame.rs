@@ -1,0 +1,416 @@
+//! Frames: how entries stand in the segments of a log. See `docs/formats/frames.md`.
+
+use crate::error::{Error, Result, within};
+use crate::hash::Hash;
+use crate::record::array;
+
+/// Bytes of a frame header.
+pub const FRAME_HEADER_LEN: usize = 36;
+/// Bytes of a frame's body: 64 MiB.
+pub const MAX_FRAME_BODY_LEN: usize = 64 << 20;
+/// Bytes of a segment: 256 MiB.
+pub const MAX_SEGMENT_LEN: usize = 256 << 20;
+
+/// 0xF5 never occurs in UTF-8, so no text payload can look like a frame.
+const MAGIC: [u8; 4] = [0xF5, b'K', b'N', b'F'];
+const VERSION: u8 = 1;
+const COMMIT_LEN: usize = 44;
+
+/// What a frame's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FrameKind {
+    /// Header and records of a block: an entry.
+    Block = 1,
+    /// Receipt, signature and body: an entry.
+    Receipt = 2,
+    /// Input and body: an entry.
+    Input = 3,
+    /// A change of the signing key: an entry.
+    KeyChange = 4,
+    /// The payloads of the block in the frame before.
+    Payloads = 5,
+    /// The signed checkpoint of the commit before.
+    Checkpoint = 6,
+    /// The end of a group: everything up to here is one durable step.
+    Commit = 7,
+}
+
+impl FrameKind {
+    const ALL: [Self; 7] = [
+        Self::Block,
+        Self::Receipt,
+        Self::Input,
+        Self::KeyChange,
+        Self::Payloads,
+        Self::Checkpoint,
+        Self::Commit,
+    ];
+
+    fn from_byte(byte: u8) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+            .ok_or(Error::Frame { why: "its kind is unknown" })
+    }
+}
+
+/// A frame's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// What the body is.
+    pub kind: FrameKind,
+    /// Bytes of the body.
+    pub len: u32,
+    /// Number of the segment.
+    pub segment: u32,
+    /// Number of the frame in the log, from 0.
+    pub number: u64,
+    /// Header checksum of the frame before; 0 for the first of the log.
+    pub previous: u32,
+    /// CRC-32C of the body. It lies outside the header checksum, so that erasing a payload changes its own frame only.
+    pub body_crc: u32,
+}
+
+impl FrameHeader {
+    fn checked_part(&self) -> [u8; 28] {
+        let mut out = [0; 28];
+        out[0..4].copy_from_slice(&MAGIC);
+        out[4] = VERSION;
+        out[5] = self.kind as u8;
+        out[8..12].copy_from_slice(&self.len.to_le_bytes());
+        out[12..16].copy_from_slice(&self.segment.to_le_bytes());
+        out[16..24].copy_from_slice(&self.number.to_le_bytes());
+        out[24..28].copy_from_slice(&self.previous.to_le_bytes());
+        out
+    }
+
+    /// CRC-32C (Castagnoli) of bytes 0 to 27: what the next frame names.
+    pub fn checksum(&self) -> u32 {
+        crc32c::crc32c(&self.checked_part())
+    }
+
+    /// The 36 bytes.
+    pub fn to_bytes(&self) -> [u8; FRAME_HEADER_LEN] {
+        let mut out = [0; FRAME_HEADER_LEN];
+        let checked = self.checked_part();
+        out[..28].copy_from_slice(&checked);
+        out[28..32].copy_from_slice(&crc32c::crc32c(&checked).to_le_bytes());
+        out[32..36].copy_from_slice(&self.body_crc.to_le_bytes());
+        out
+    }
+
+    /// Reads a header by itself; its place in the log is checked by [`Chain`].
+    pub fn from_bytes(bytes: &[u8; FRAME_HEADER_LEN]) -> Result<Self> {
+        let wrong = |why| Err(Error::Frame { why });
+        if bytes[..4] != MAGIC {
+            return wrong("it does not start with the frame magic");
+        }
+        if u32::from_le_bytes(array(&bytes[28..32])) != crc32c::crc32c(&bytes[..28]) {
+            return wrong("its header checksum does not match");
+        }
+        if bytes[4] != VERSION || bytes[6..8] != [0, 0] {
+            return wrong("its version is not 1 or a reserved byte is not zero");
+        }
+        let header = Self {
+            kind: FrameKind::from_byte(bytes[5])?,
+            len: u32::from_le_bytes(array(&bytes[8..12])),
+            segment: u32::from_le_bytes(array(&bytes[12..16])),
+            number: u64::from_le_bytes(array(&bytes[16..24])),
+            previous: u32::from_le_bytes(array(&bytes[24..28])),
+            body_crc: u32::from_le_bytes(array(&bytes[32..36])),
+        };
+        within("frame body", header.len as usize, MAX_FRAME_BODY_LEN)?;
+        Ok(header)
+    }
+
+    /// Checks a body against the header.
+    pub fn check_body(&self, body: &[u8]) -> Result<()> {
+        if body.len() != self.len as usize || crc32c::crc32c(body) != self.body_crc {
+            return Err(Error::Frame { why: "its body checksum does not match" });
+        }
+        Ok(())
+    }
+}
+
+/// The place of the next frame: the same for who writes and for who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chain {
+    segment: u32,
+    number: u64,
+    previous: u32,
+}
+
+impl Chain {
+    /// The number of the segment the next frame goes to.
+    pub fn segment(&self) -> u32 {
+        self.segment
+    }
+
+    /// The number of the next frame.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Goes on in the next segment.
+    pub fn next_segment(&mut self) {
+        self.segment += 1;
+    }
+
+    /// Appends a frame to `out`; the body comes in parts.
+    ///
+    /// # Errors
+    /// Refuses a body above [`MAX_FRAME_BODY_LEN`].
+    pub fn append(&mut self, kind: FrameKind, body: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
+        let len = body.iter().map(|part| part.len()).sum::<usize>();
+        within("frame body", len, MAX_FRAME_BODY_LEN)?;
+        let header = FrameHeader {
+            kind,
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+            segment: self.segment,
+            number: self.number,
+            previous: self.previous,
+            body_crc: body.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part)),
+        };
+        out.extend_from_slice(&header.to_bytes());
+        for part in body {
+            out.extend_from_slice(part);
+        }
+        self.number += 1;
+        self.previous = header.checksum();
+        Ok(())
+    }
+
+    /// Checks that a header stands at this place and goes on behind it.
+    pub fn advance(&mut self, header: &FrameHeader) -> Result<()> {
+        let order = |what, actual: u64, expected: u64| {
+            Err(Error::FrameOrder { what, actual: actual.to_string(), expected: expected.to_string() })
+        };
+        if header.segment != self.segment {
+            return order("segment", u64::from(header.segment), u64::from(self.segment));
+        }
+        if header.number != self.number {
+            return order("frame number", header.number, self.number);
+        }
+        if header.previous != self.previous {
+            return order("previous checksum", u64::from(header.previous), u64::from(self.previous));
+        }
+        self.number += 1;
+        self.previous = header.checksum();
+        Ok(())
+    }
+
+    /// Reads the frame at the start of `bytes`: its kind, its body and the bytes of both.
+    pub fn read<'a>(&mut self, bytes: &'a [u8]) -> Result<(FrameKind, &'a [u8], usize)> {
+        let Some((header, rest)) = bytes.split_first_chunk::<FRAME_HEADER_LEN>() else {
+            return Err(Error::Frame { why: "its header is cut short" });
+        };
+        let header = FrameHeader::from_bytes(header)?;
+        let Some(body) = rest.get(..header.len as usize) else {
+            return Err(Error::Frame { why: "its body is cut short" });
+        };
+        header.check_body(body)?;
+        self.advance(&header)?;
+        Ok((header.kind, body, FRAME_HEADER_LEN + body.len()))
+    }
+}
+
+/// Body of a commit frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// Entries of the group it closes.
+    pub entries: u32,
+    /// Entries of the log, those of the group included.
+    pub tree_size: u64,
+    /// RFC 6962 root of the log at that size.
+    pub root: Hash,
+}
+
+impl Commit {
+    /// The 44 bytes.
+    pub fn to_bytes(&self) -> [u8; COMMIT_LEN] {
+        let mut out = [0; COMMIT_LEN];
+        out[..4].copy_from_slice(&self.entries.to_le_bytes());
+        out[4..12].copy_from_slice(&self.tree_size.to_le_bytes());
+        out[12..].copy_from_slice(self.root.as_bytes());
+        out
+    }
+
+    /// Reads a commit.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let bytes: &[u8; COMMIT_LEN] =
+            bytes.try_into().map_err(|_| Error::Frame { why: "a commit is not 44 bytes" })?;
+        Ok(Self {
+            entries: u32::from_le_bytes(array(&bytes[..4])),
+            tree_size: u64::from_le_bytes(array(&bytes[4..12])),
+            root: Hash(array(&bytes[12..])),
+        })
+    }
+}
+
+/// Where the committed part of the last segment ends, and what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// Bytes up to and including the last commit frame.
+    pub committed: usize,
+    /// Whole frames after it.
+    pub frames: u64,
+}
+
+/// Finds the torn tail of a log's last segment, given the place of the segment's first frame.
+///
+/// A group is one write. After a power cut any part of the last group may be missing, even before its commit frame,
+/// so one commit frame behind damage is a torn group; two are damage to something that was durable.
+///
+/// # Errors
+/// Gives the damage if it is not a torn tail. `segment` names the file in errors.
+pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
+    let mut chain = start;
+    let mut tail = Tail { committed: 0, frames: 0 };
+    let mut at = 0;
+    while at < bytes.len() {
+        let number = chain.number();
+        match chain.read(&bytes[at..]) {
+            Ok((kind, _, len)) => {
+                at += len;
+                tail.frames += 1;
+                if kind == FrameKind::Commit {
+                    tail = Tail { committed: at, frames: 0 };
+                }
+            }
+            Err(error) if later_commits(start.segment(), number, &bytes[at..]) > 1 => {
+                return Err(error.at(segment, at as u64, number));
+            }
+            Err(_) => break,
+        }
+    }
+    Ok(tail)
+}
+
+/// Whole commit frames of this segment in `bytes`, wherever they start, numbered from `number` on.
+fn later_commits(segment: u32, number: u64, bytes: &[u8]) -> usize {
+    bytes
+        .windows(FRAME_HEADER_LEN + COMMIT_LEN)
+        .filter(|window| window[..4] == MAGIC)
+        .filter(|window| {
+            let (header, body) = window.split_at(FRAME_HEADER_LEN);
+            FrameHeader::from_bytes(&array(header)).is_ok_and(|header| {
+                header.kind == FrameKind::Commit
+                    && header.segment == segment
+                    && header.number >= number
+                    && header.check_body(body).is_ok()
+            })
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three_frames() -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut chain = Chain::default();
+        chain.append(FrameKind::Input, &[b"one", b"two"], &mut out).unwrap();
+        chain.append(FrameKind::Receipt, &[], &mut out).unwrap();
+        let commit = Commit { entries: 2, tree_size: 2, root: Hash::of(b"") };
+        chain.append(FrameKind::Commit, &[&commit.to_bytes()], &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn frames_are_read_as_they_were_written() {
+        let bytes = three_frames();
+        let mut chain = Chain::default();
+        let (kind, body, len) = chain.read(&bytes).unwrap();
+        assert_eq!((kind, body, len), (FrameKind::Input, &b"onetwo"[..], 42));
+        let (kind, body, next) = chain.read(&bytes[len..]).unwrap();
+        assert_eq!((kind, body), (FrameKind::Receipt, &b""[..]));
+        let (kind, body, _) = chain.read(&bytes[len + next..]).unwrap();
+        assert_eq!(kind, FrameKind::Commit);
+        assert_eq!(Commit::from_bytes(body).unwrap().tree_size, 2);
+        assert!(Commit::from_bytes(&body[1..]).is_err());
+    }
+
+    fn readable(bytes: &[u8]) -> bool {
+        let (mut chain, mut at) = (Chain::default(), 0);
+        while at < bytes.len() {
+            let Ok((_, _, len)) = chain.read(&bytes[at..]) else { return false };
+            at += len;
+        }
+        chain.number() == 3
+    }
+
+    #[test]
+    fn a_flipped_byte_a_missing_byte_or_a_moved_frame_is_refused() {
+        let bytes = three_frames();
+        assert!(readable(&bytes));
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x10;
+            assert!(!readable(&changed), "byte {at}");
+            let mut shorter = bytes.clone();
+            shorter.remove(at);
+            assert!(!readable(&shorter), "without byte {at}");
+        }
+        let (first, second) = (bytes[..42].to_vec(), bytes[42..78].to_vec());
+        assert!(!readable(&[second.clone(), first.clone(), bytes[78..].to_vec()].concat()));
+        assert!(!readable(&[first.clone(), first, bytes[78..].to_vec()].concat()));
+    }
+
+    #[test]
+    fn a_frame_of_another_segment_is_refused() {
+        let mut out = Vec::new();
+        let mut chain = Chain::default();
+        chain.next_segment();
+        chain.append(FrameKind::Input, &[b"x"], &mut out).unwrap();
+        assert!(matches!(Chain::default().read(&out), Err(Error::FrameOrder { what: "segment", .. })));
+    }
+
+    #[test]
+    fn sizes_are_checked_before_the_body_is_touched() {
+        let header = FrameHeader {
+            kind: FrameKind::Input,
+            len: u32::MAX,
+            segment: 0,
+            number: 0,
+            previous: 0,
+            body_crc: 0,
+        };
+        assert!(matches!(FrameHeader::from_bytes(&header.to_bytes()), Err(Error::Limit { .. })));
+    }
+
+    #[test]
+    fn a_torn_tail_ends_at_the_last_commit_and_damage_before_two_commits_is_not_a_tail() {
+        let group = three_frames();
+        let mut bytes = group.clone();
+        let (mut chain, mut at) = (Chain::default(), 0);
+        while at < bytes.len() {
+            at += chain.read(&bytes[at..]).unwrap().2;
+        }
+        for _ in 0..3 {
+            chain.append(FrameKind::Input, &[b"more"], &mut bytes).unwrap();
+            let commit = Commit { entries: 1, tree_size: 3, root: Hash::of(b"") };
+            chain.append(FrameKind::Commit, &[&commit.to_bytes()], &mut bytes).unwrap();
+        }
+        let group_len = (bytes.len() - group.len()) / 3;
+        let last = bytes.len() - group_len;
+        let whole = find_tail("s", Chain::default(), &bytes).unwrap();
+        assert_eq!(whole, Tail { committed: bytes.len(), frames: 0 });
+        for len in last..bytes.len() {
+            assert_eq!(
+                find_tail("s", Chain::default(), &bytes[..len]).unwrap().committed,
+                last,
+                "length {len}"
+            );
+        }
+        // A hole in the last group, its commit frame intact: torn.
+        let mut holed = bytes.clone();
+        holed[last] ^= 1;
+        assert_eq!(find_tail("s", Chain::default(), &holed).unwrap().committed, last);
+        // A hole in an earlier group: damage, with its place.
+        let mut damaged = bytes;
+        damaged[last - group_len] ^= 1;
+        let error = find_tail("s", Chain::default(), &damaged).unwrap_err();
+        assert_eq!(error.place().unwrap().offset, (last - group_len) as u64);
+    }
+}

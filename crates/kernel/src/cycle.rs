@@ -1,0 +1,247 @@
+//! One cycle of the loop: analyze, plan, execute, knowledge (monitor happened block by block).
+//!
+//! Monitor, analyze and plan failures fail the cycle; a rejected proposal makes it partial.
+
+use knhk_change::pipeline;
+use knhk_change::policy::{self, Mode};
+use knhk_change::propose::{Situation, propose};
+use knhk_change::proposal::{Promotion, Proposal, ProposalId};
+use knhk_change::stages::{Context, Measurement};
+use knhk_evidence::receipt::Outcome;
+use knhk_observation::detect::detect;
+use knhk_observation::pattern::Pattern;
+
+use crate::decision::{Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict};
+use crate::error::KernelError;
+use crate::inputs::{CycleDue, Measured, PromoteMode};
+use crate::kernel::{Kernel, Probe};
+
+/// Runs one cycle of `sector` over its open window.
+pub(crate) fn run(
+    kernel: &mut Kernel,
+    sector: &str,
+    due: &CycleDue,
+    time_ms: i64,
+    probe: &mut dyn Probe,
+) -> Result<Vec<Decision>, KernelError> {
+    let cycle = kernel.sector(sector)?.next_cycle();
+    let mut run = Run { kernel, sector, cycle: &cycle, time_ms, decisions: Vec::new() };
+    let mut tally = Tally::default();
+    let failed = match run.analyze_and_plan(&mut tally) {
+        Ok(proposals) => {
+            run.execute(&proposals, due.promote, &mut tally, probe)?;
+            None
+        }
+        // What the analysis or the plan refuses is recorded as the cycle's outcome; nothing of it was promoted.
+        Err(error) => Some(error.to_string()),
+    };
+    run.knowledge(due, &tally, failed)?;
+    Ok(run.decisions)
+}
+
+#[derive(Default)]
+struct Tally {
+    patterns: u64,
+    proposals: u64,
+    passed: u64,
+    failed: u64,
+    promotions: u64,
+    held: u64,
+    rejected: Vec<ProposalId>,
+}
+
+struct Run<'a> {
+    kernel: &'a mut Kernel,
+    sector: &'a str,
+    cycle: &'a str,
+    time_ms: i64,
+    decisions: Vec<Decision>,
+}
+
+impl Run<'_> {
+    fn decide(&mut self, body: &Body, outcome: Outcome) -> Result<(), KernelError> {
+        let decision = self.kernel.decide(self.sector, Some(self.cycle), self.time_ms, body, outcome)?;
+        self.decisions.push(decision);
+        Ok(())
+    }
+
+    fn analyze_and_plan(&mut self, tally: &mut Tally) -> Result<Vec<Proposal>, KernelError> {
+        let current = self.kernel.current(self.sector)?;
+        let state = self.kernel.sector(self.sector)?;
+        let patterns = detect(&state.profile, &state.baseline);
+        let waiting = state.waiting_patterns();
+        let (repeated, fresh): (Vec<Pattern>, Vec<Pattern>) =
+            patterns.iter().cloned().partition(|p| waiting.contains(p.id.as_str()));
+        let detected = Detected {
+            observations: state.observations,
+            conform: state.conform,
+            watermark_ms: state.profile.events().last_ms(),
+            profile: state.profile_digest()?,
+            repeated: repeated.into_iter().map(|p| p.id).collect(),
+            patterns,
+        };
+        tally.patterns = detected.patterns.len() as u64;
+        let proposals = propose(&Situation {
+            sector: self.sector,
+            base: current.snapshot.id,
+            schema: &current.snapshot.schema,
+            profile: &state.profile,
+            patterns: &fresh,
+            time_ms: self.time_ms,
+        })?;
+        tally.proposals = proposals.len() as u64;
+        self.decide(&Body::PatternDetected(detected), Outcome::Approved)?;
+        self.decide(&Body::ProposalGenerated(Planned { proposals: proposals.clone() }), Outcome::Approved)?;
+        Ok(proposals)
+    }
+
+    fn execute(
+        &mut self,
+        proposals: &[Proposal],
+        mode: PromoteMode,
+        tally: &mut Tally,
+        probe: &mut dyn Probe,
+    ) -> Result<(), KernelError> {
+        if proposals.is_empty() {
+            let against = self.kernel.current(self.sector)?.snapshot.id;
+            let nothing = Validated { proposal: None, against, stages: Vec::new(), verdict: Verdict::Nothing };
+            return self.decide(&Body::ValidationExecuted(nothing), Outcome::Approved);
+        }
+        for proposal in proposals {
+            let verdict = self.check_and_promote(proposal, mode, probe)?;
+            match verdict {
+                Verdict::Promote => {
+                    tally.passed += 1;
+                    tally.promotions += 1;
+                }
+                Verdict::Hold { .. } => {
+                    tally.passed += 1;
+                    tally.held += 1;
+                }
+                Verdict::Reject { .. } | Verdict::Nothing => {
+                    tally.failed += 1;
+                    tally.rejected.push(proposal.id());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_and_promote(
+        &mut self,
+        proposal: &Proposal,
+        mode: PromoteMode,
+        probe: &mut dyn Probe,
+    ) -> Result<Verdict, KernelError> {
+        let decisions =
+            check_and_promote(self.kernel, self.sector, Some(self.cycle), self.time_ms, proposal, mode, probe)?;
+        self.decisions.extend(decisions.1);
+        Ok(decisions.0)
+    }
+
+    fn knowledge(&mut self, due: &CycleDue, tally: &Tally, failed: Option<String>) -> Result<(), KernelError> {
+        let state = self.kernel.sector(self.sector)?;
+        let mut baseline = state.baseline.clone();
+        baseline.learn(&state.profile);
+        let outcome = match failed {
+            Some(reason) => CycleOutcome::Failed { reason },
+            None if tally.rejected.is_empty() => CycleOutcome::Success,
+            None => CycleOutcome::PartialSuccess {
+                reason: format!("{} of {} proposals were rejected", tally.rejected.len(), tally.proposals),
+            },
+        };
+        let receipt = match &outcome {
+            CycleOutcome::Failed { reason } => Outcome::Error { reason: reason.clone() },
+            _ => Outcome::Approved,
+        };
+        let summary = CycleSummary {
+            observations: state.observations,
+            duplicates: due.duplicates,
+            rejected: due.rejected,
+            patterns: tally.patterns,
+            proposals: tally.proposals,
+            passed: tally.passed,
+            failed: tally.failed,
+            promotions: tally.promotions,
+            held: tally.held,
+            outcome,
+            receipts: state.receipts.clone(),
+            baseline,
+        };
+        self.decide(&Body::LoopCycleCompleted(summary), receipt)
+    }
+}
+
+/// Takes one proposal through the seven stages against the current snapshot and, if policy lets it, makes it current.
+pub(crate) fn check_and_promote(
+    kernel: &mut Kernel,
+    sector: &str,
+    cycle: Option<&str>,
+    time_ms: i64,
+    proposal: &Proposal,
+    mode: PromoteMode,
+    probe: &mut dyn Probe,
+) -> Result<(Verdict, Vec<Decision>), KernelError> {
+    probe.pipeline_started(&proposal.id());
+    let current = kernel.current(sector)?;
+    let state = kernel.sector(sector)?;
+    let context = Context {
+        now_ms: time_ms,
+        history: &state.history,
+        doctrine: &current.doctrine,
+        guards: &current.guards,
+        approvals: &[],
+        window: &state.window,
+        measurement: state.measured.map(Measurement::from),
+    };
+    let id = proposal.id();
+    let checked =
+        pipeline::check(&current.snapshot, proposal.clone(), &context, &mut |stage| probe.stage_ended(&id, stage));
+    let policy_mode = match mode {
+        PromoteMode::Policy => Mode::Auto,
+        PromoteMode::Hold => Mode::Hold,
+        PromoteMode::Reviewed => Mode::Reviewed,
+    };
+    let verdict = match policy::decide(current.snapshot.schema.settings.promotion_policy, policy_mode, &checked) {
+        policy::Decision::Promote => Verdict::Promote,
+        policy::Decision::Hold { why } => Verdict::Hold { why },
+        policy::Decision::Reject { why } => Verdict::Reject { why },
+    };
+    let outcome = match &verdict {
+        Verdict::Promote | Verdict::Nothing => Outcome::Approved,
+        Verdict::Hold { why } => Outcome::Pending { next: why.clone() },
+        Verdict::Reject { why } => Outcome::Rejected { reason: why.clone() },
+    };
+    let validated = Validated {
+        proposal: Some(id),
+        against: current.snapshot.id,
+        stages: checked.results().to_vec(),
+        verdict: verdict.clone(),
+    };
+    let mut decisions = vec![kernel.decide(sector, cycle, time_ms, &Body::ValidationExecuted(validated), outcome)?];
+    if verdict == Verdict::Promote {
+        let approved = checked.approve(current.snapshot.schema.settings.promotion_policy, policy_mode)?;
+        let Promotion { snapshot, delta } = approved.promotion(&current.snapshot, time_ms)?;
+        let body = Body::SnapshotPromoted(Promoted {
+            proposal: id,
+            snapshot_id: snapshot.id,
+            content_id: snapshot.content_id,
+            parents: snapshot.parents,
+            version: snapshot.version,
+            promoted_at_ms: snapshot.promoted_at_ms,
+            delta,
+        });
+        decisions.push(kernel.decide(sector, cycle, time_ms, &body, Outcome::Approved)?);
+    }
+    Ok((verdict, decisions))
+}
+
+impl From<Measured> for Measurement {
+    fn from(measured: Measured) -> Self {
+        Self {
+            admission_batch_mean_ns: measured.admission_batch_mean_ns,
+            admission_p99_ns: measured.admission_p99_ns,
+            resident_bytes: measured.resident_bytes,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The kernel: `step(state, input) → decisions`. No I/O, no clock, no key: inputs come logged, decisions leave unsigned.
+//!
+//! A decision is made in one place ([`Kernel::step`], [`Kernel::step_block`]) and takes effect in another
+//! ([`Kernel::fold`]), which a restart uses too: it folds the logged decisions instead of making them again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use knhk_change::doctrine::DoctrineSet;
+use knhk_change::finding::Stage;
+use knhk_change::guards::{GuardSet, check_references};
+use knhk_change::proposal::ProposalId;
+use knhk_evidence::block::{Block, Payloads};
+use knhk_evidence::input::Input;
+use knhk_evidence::intern::{Interned, Table, Tables};
+use knhk_evidence::receipt::{Draft, Outcome, ReceiptId};
+use knhk_evidence::{Hash, canonical};
+use knhk_ontology::{Pack, Snapshot};
+use knhk_projection::admission::Admission;
+
+use crate::chain::Circumstances;
+use crate::decision::{Body, Decision, Genesis, Ingested};
+use crate::error::KernelError;
+use crate::inputs::{KernelStarted, Meaning, SEMANTICS_VERSION, SectorAdmitted};
+use crate::sector::SectorState;
+use crate::world::{SectorWorld, SnapshotPromoter};
+
+/// Sectors of one data directory.
+pub const SECTORS_MAX: usize = 64;
+
+/// Watches a step from outside, for time measurements that must not enter decisions.
+pub trait Probe {
+    /// The pipeline starts on this proposal.
+    fn pipeline_started(&mut self, proposal: &ProposalId);
+    /// A stage of the pipeline ended for this proposal.
+    fn stage_ended(&mut self, proposal: &ProposalId, stage: Stage);
+}
+
+impl Probe for () {
+    fn pipeline_started(&mut self, _: &ProposalId) {}
+    fn stage_ended(&mut self, _: &ProposalId, _: Stage) {}
+}
+
+/// The state of all sectors and the rules that move it.
+#[derive(Debug, Default)]
+pub struct Kernel {
+    world: SnapshotPromoter,
+    names: Tables,
+    pub(crate) sectors: BTreeMap<String, SectorState>,
+    started: Option<KernelStarted>,
+    time_ms: i64,
+}
+
+impl Kernel {
+    /// A kernel before its first input.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is current.
+    pub fn world(&self) -> &SnapshotPromoter {
+        &self.world
+    }
+
+    /// The names that have numbers.
+    pub fn names(&self) -> &Tables {
+        &self.names
+    }
+
+    /// The latest time among the inputs so far, Unix ms.
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
+    }
+
+    /// One sector's state.
+    ///
+    /// # Errors
+    /// [`KernelError::UnknownSector`].
+    pub fn sector(&self, name: &str) -> Result<&SectorState, KernelError> {
+        self.sectors.get(name).ok_or_else(|| KernelError::UnknownSector { sector: name.to_owned() })
+    }
+
+    /// The sectors by name.
+    pub fn sectors(&self) -> impl Iterator<Item = (&str, &SectorState)> {
+        self.sectors.iter().map(|(name, state)| (name.as_str(), state))
+    }
+
+    /// Decides on a logged input. The decisions have taken effect when this returns.
+    pub fn step(&mut self, input: &Input, probe: &mut dyn Probe) -> Result<Vec<Decision>, KernelError> {
+        let meaning = self.absorb(input)?;
+        let time_ms = self.time_ms;
+        let sector = input.sector.as_deref().unwrap_or_default();
+        match meaning {
+            Meaning::Started(_) | Meaning::Interned | Meaning::Measured(_) => Ok(Vec::new()),
+            Meaning::Admitted(pack) => self.admit(sector, &pack, time_ms),
+            Meaning::Cycle(due) => crate::cycle::run(self, sector, &due, time_ms, probe),
+            Meaning::Command(command) => crate::command::obey(self, sector, &command, time_ms, probe),
+        }
+    }
+
+    /// Takes in a sealed block: profiles every event, judges it against the ontology in force and decides the receipt.
+    pub fn step_block(&mut self, block: &Block, payloads: &Payloads) -> Result<Vec<Decision>, KernelError> {
+        let sector = self.sector_of(block)?;
+        let time_ms = self.block_time(block);
+        let state = self.sectors.get_mut(&sector).ok_or(KernelError::UnknownSector { sector: sector.clone() })?;
+        state.remember(block);
+        let conform = state.profile_block(block, payloads, &self.names)?;
+        let header = block.header();
+        let body = Body::ObservationIngested(Ingested {
+            block: header.digest(),
+            number: header.number,
+            observations: u64::from(header.count),
+            conform,
+        });
+        let decision = self.decide(&sector, None, time_ms, &body, Outcome::Approved)?;
+        Ok(vec![decision])
+    }
+
+    /// Takes over what a logged input says, without deciding: the first half of [`Kernel::step`], and all of it on restart.
+    pub fn absorb(&mut self, input: &Input) -> Result<Meaning, KernelError> {
+        let meaning = Meaning::of(input)?;
+        self.time_ms = self.time_ms.max(input.time_ms);
+        match &meaning {
+            Meaning::Started(started) => {
+                if started.semantics_version != SEMANTICS_VERSION {
+                    return Err(KernelError::OtherSemantics {
+                        found: started.semantics_version,
+                        ours: SEMANTICS_VERSION,
+                    });
+                }
+                self.started = Some(started.clone());
+            }
+            Meaning::Interned => {
+                let entry: Interned = canonical::from_bytes_exact(&input.body.0)?;
+                self.names.admit(&entry)?;
+            }
+            Meaning::Measured(measured) => {
+                if let Some(state) = input.sector.as_ref().and_then(|s| self.sectors.get_mut(s)) {
+                    state.measured = Some(*measured);
+                }
+            }
+            Meaning::Admitted(_) | Meaning::Cycle(_) | Meaning::Command(_) => {}
+        }
+        Ok(meaning)
+    }
+
+    /// Takes over a logged input on restart. Packs become sectors; cycles and commands wait for their decisions.
+    pub fn restore_input(&mut self, input: &Input) -> Result<(), KernelError> {
+        let meaning = self.absorb(input)?;
+        if let (Meaning::Admitted(pack), Some(sector)) = (meaning, input.sector.as_deref()) {
+            let (state, _) = self.genesis(sector, &pack, self.time_ms)?;
+            self.sectors.insert(sector.to_owned(), state);
+        }
+        Ok(())
+    }
+
+    /// Takes over a logged block on restart: its identities always, its events when `payloads` are given. They must be
+    /// given for every block of the open window and of the last closed one; older ones no longer matter.
+    pub fn restore_block(&mut self, block: &Block, payloads: Option<&Payloads>) -> Result<(), KernelError> {
+        let sector = self.sector_of(block)?;
+        self.time_ms = self.block_time(block);
+        let state = self.sectors.get_mut(&sector).ok_or(KernelError::UnknownSector { sector })?;
+        state.remember(block);
+        if let Some(payloads) = payloads {
+            state.profile_block(block, payloads, &self.names)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a logged decision on restart.
+    pub fn restore_receipt(&mut self, draft: &Draft, id: ReceiptId, body: &[u8]) -> Result<(), KernelError> {
+        let body = Body::from_bytes(body)?;
+        self.fold(draft, id, &body)
+    }
+
+    /// Makes the next decision of a sector's chain and lets it take effect.
+    pub(crate) fn decide(
+        &mut self,
+        sector: &str,
+        cycle: Option<&str>,
+        time_ms: i64,
+        body: &Body,
+        outcome: Outcome,
+    ) -> Result<Decision, KernelError> {
+        let started = self.started.as_ref().ok_or(KernelError::NotStarted)?;
+        let in_force = match body {
+            // Before its genesis a sector has nothing in force but what genesis brings.
+            Body::SectorUpdated(_) => self.sector(sector)?.genesis_in_force(),
+            _ => self.current(sector)?.in_force(),
+        };
+        let at = Circumstances {
+            sector,
+            cycle,
+            time_ms,
+            in_force,
+            semantics_version: started.semantics_version,
+            key_id: started.key_id,
+        };
+        let decision = self.sector(sector)?.chain.next(&at, body, outcome)?;
+        self.fold(&decision.draft, decision.id, body)?;
+        Ok(decision)
+    }
+
+    /// Lets a decision take effect, whether it was just made or read back.
+    fn fold(&mut self, draft: &Draft, id: ReceiptId, body: &Body) -> Result<(), KernelError> {
+        let sector = draft.sector.as_str();
+        let state = self
+            .sectors
+            .get_mut(sector)
+            .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })?;
+        state.chain.follow(draft.sequence, draft.parent, id)?;
+        if let Some((expected, next)) = state.fold(id, body)? {
+            self.world.promote(sector, expected, next)?;
+        }
+        Ok(())
+    }
+
+    /// The sector as it is now.
+    pub(crate) fn current(&self, sector: &str) -> Result<Arc<SectorWorld>, KernelError> {
+        self.world
+            .current()
+            .sectors
+            .get(sector)
+            .cloned()
+            .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })
+    }
+
+    fn admit(&mut self, sector: &str, pack: &SectorAdmitted, time_ms: i64) -> Result<Vec<Decision>, KernelError> {
+        if self.sectors.contains_key(sector) {
+            return Err(KernelError::SectorExists { sector: sector.to_owned() });
+        }
+        if self.sectors.len() >= SECTORS_MAX {
+            return Err(KernelError::TooManySectors { limit: SECTORS_MAX });
+        }
+        let (state, genesis) = self.genesis(sector, pack, time_ms)?;
+        self.sectors.insert(sector.to_owned(), state);
+        let body = Body::SectorUpdated(genesis);
+        Ok(vec![self.decide(sector, None, time_ms, &body, Outcome::Approved)?])
+    }
+
+    /// A sector's state before its first receipt, and what that receipt will say.
+    fn genesis(
+        &self,
+        sector: &str,
+        admitted: &SectorAdmitted,
+        time_ms: i64,
+    ) -> Result<(SectorState, Genesis), KernelError> {
+        let files = admitted.files.iter().map(|(name, bytes)| (name.clone(), bytes.0.clone())).collect();
+        let pack = Pack::from_files(&files)?;
+        if pack.name != sector {
+            return Err(KernelError::PackName { sector: sector.to_owned(), pack: pack.name });
+        }
+        let snapshot = Snapshot::genesis(pack.sigma()?, pack.version, pack.digest, unsigned(time_ms))?;
+        let doctrine = pack.doctrine.as_deref().map(DoctrineSet::from_toml).transpose()?.unwrap_or_default();
+        let guards = pack.guards.as_deref().map(GuardSet::from_toml).transpose()?.unwrap_or_default();
+        check_references(&doctrine, &guards)?;
+        let genesis = Genesis {
+            snapshot_id: snapshot.id,
+            content_id: snapshot.content_id,
+            version: snapshot.version,
+            pack_digest: Hash(snapshot.pack_digest),
+            promoted_at_ms: snapshot.promoted_at_ms,
+        };
+        let world = SectorWorld {
+            admission: Admission::new(&snapshot.schema),
+            snapshot: Arc::new(snapshot),
+            doctrine: Arc::new(doctrine),
+            guards: Arc::new(guards),
+        };
+        Ok((SectorState::new(sector, Arc::new(world))?, genesis))
+    }
+
+    fn sector_of(&self, block: &Block) -> Result<String, KernelError> {
+        let id = u32::from(block.header().sector);
+        match self.names.text(Table::Sector, id) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(KernelError::UnknownSector { sector: format!("#{id}") }),
+        }
+    }
+
+    /// A block is decided on at the latest ingest time of its records.
+    fn block_time(&mut self, block: &Block) -> i64 {
+        let latest = block.records().iter().map(|r| r.ingest_time_ms).max().unwrap_or(i64::MIN);
+        self.time_ms = self.time_ms.max(latest);
+        self.time_ms
+    }
+}
+
+/// Unix milliseconds as the ontology counts them; times before 1970 count as 1970.
+pub(crate) fn unsigned(time_ms: i64) -> u64 {
+    u64::try_from(time_ms).unwrap_or(0)
+}

@@ -1,0 +1,291 @@
+//! The command line's grammar. Each command's work is in the module of its name.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Observe events, find where they disagree with the ontology, propose the smallest change, check it in seven stages,
+/// promote it, and leave receipts that anyone verifies.
+#[derive(Debug, Parser)]
+#[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done · 1 a change is held or was rejected · 2 some input went to the dead-letter \
+file · 3 verification failed · 4 usage · 5 input or output · 6 any other error. `knhk explain CODE` explains an error.")]
+pub(crate) struct Cli {
+    /// What to print on standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line, as results come.
+    Ndjson,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole loop over event files: detect drift, propose, check, promote, leave receipts.
+    Observe(Observe),
+    /// Make, list and show sector packs.
+    #[command(subcommand)]
+    Sector(Sector),
+    /// Show a sector's ontology, its history, and what changed between two versions.
+    #[command(subcommand)]
+    Ontology(Ontology),
+    /// List, show, promote or reject proposals that wait for a person.
+    #[command(subcommand)]
+    Proposals(Proposals),
+    /// Make an earlier snapshot's content current again. History is kept.
+    Rollback(Rollback),
+    /// List and show receipts, and prove that one observation or receipt is in the log.
+    #[command(subcommand)]
+    Receipts(Receipts),
+    /// Verify a log.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Decide again on every logged input and compare with the logged decisions.
+    Replay(Replay),
+    /// Explain an error or finding code, e.g. KNHK-E1301.
+    Explain {
+        /// The code. Without it, all codes are listed.
+        code: Option<String>,
+    },
+}
+
+/// Which data directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataDir {
+    /// Data directory: the log, the checkpoint and the public key.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// Which private key signs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeyFile {
+    /// Private key file. Default: `DIR.key`, beside the data directory and never in it.
+    #[arg(long = "signing-key", value_name = "FILE", env = "KNHK_SIGNING_KEY_FILE")]
+    pub signing_key: Option<PathBuf>,
+}
+
+/// How changes that passed are let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Promote {
+    /// As the sector's policy says.
+    Auto,
+    /// Hold every change for a person.
+    Hold,
+}
+
+/// `knhk observe`.
+#[derive(Debug, Args)]
+pub(crate) struct Observe {
+    /// Sector: the name of a shipped pack, or a pack directory.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub sector: String,
+    /// Data directory; made if it is not there. Without it nothing is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// How changes that passed all stages are let through.
+    #[arg(long, value_enum, default_value_t = Promote::Auto)]
+    pub promote: Promote,
+    /// Where refused events go. Default: `dead-letter.ndjson` in the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub dead_letter: Option<PathBuf>,
+    /// Event files or directories: NDJSON, JSON arrays, CloudEvents, each also gzipped; `-` is standard input.
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `knhk sector`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sector {
+    /// Make a first pack from sample events.
+    Init {
+        /// Name of the sector: lower-case letters, digits and `-`.
+        name: String,
+        /// Sample events: files or directories.
+        #[arg(long, required = true, num_args = 1.., value_name = "FILES")]
+        from: Vec<PathBuf>,
+        /// Where to write the pack. Default: `./NAME`.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// List the shipped packs, and the sectors of a data directory.
+    List {
+        /// Data directory.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Show one pack: event types, classes, settings, rules.
+    Show {
+        /// The name of a shipped pack, or a pack directory.
+        sector: String,
+    },
+}
+
+/// `knhk ontology`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ontology {
+    /// Show the current ontology as Turtle.
+    Show {
+        #[command(flatten)]
+        data: DataDir,
+        /// Which sector; may be left out when there is only one.
+        #[arg(long)]
+        sector: Option<String>,
+        /// A snapshot id, or the first digits of one. Default: the current snapshot.
+        #[arg(long)]
+        snapshot: Option<String>,
+    },
+    /// List a sector's snapshots, oldest first.
+    Log {
+        #[command(flatten)]
+        data: DataDir,
+        /// Which sector; may be left out when there is only one.
+        #[arg(long)]
+        sector: Option<String>,
+    },
+    /// Show what changed between two snapshots, by meaning.
+    Diff {
+        #[command(flatten)]
+        data: DataDir,
+        /// Which sector; may be left out when there is only one.
+        #[arg(long)]
+        sector: Option<String>,
+        /// Older snapshot. Default: the parent of the newer one.
+        #[arg(long)]
+        from: Option<String>,
+        /// Newer snapshot. Default: the current one.
+        #[arg(long)]
+        to: Option<String>,
+    },
+}
+
+/// `knhk proposals`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Proposals {
+    /// List the proposals that wait for a person.
+    List {
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Show one proposal in full.
+    Show {
+        #[command(flatten)]
+        data: DataDir,
+        /// Proposal id, or the first digits of one.
+        id: String,
+    },
+    /// Check a held proposal again and promote it.
+    Promote {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        key: KeyFile,
+        /// Proposal id, or the first digits of one.
+        id: String,
+    },
+    /// Reject a held proposal.
+    Reject {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        key: KeyFile,
+        /// Proposal id, or the first digits of one.
+        id: String,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `knhk rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long)]
+    pub sector: Option<String>,
+    /// Snapshot to go back to. Default: the parent of the current one.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Why, for the record.
+    #[arg(long, default_value = "no reason given")]
+    pub reason: String,
+}
+
+/// `knhk receipts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Receipts {
+    /// List receipts, oldest first.
+    List {
+        #[command(flatten)]
+        data: DataDir,
+        /// Only this sector's.
+        #[arg(long)]
+        sector: Option<String>,
+    },
+    /// Show one receipt with its body.
+    Show {
+        #[command(flatten)]
+        data: DataDir,
+        /// Receipt id, or the first digits of one.
+        id: String,
+    },
+    /// Write a proof that an observation or a receipt is in the log: a file that verifies offline.
+    Prove {
+        #[command(flatten)]
+        data: DataDir,
+        /// An event id, a receipt id (or its first digits), or an observation's sequence number.
+        what: String,
+        /// Where to write the proof. Default: standard output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a proof file against a public key, offline.
+    Check {
+        /// The proof file.
+        proof: PathBuf,
+        /// Verifier key: a file, or its text.
+        #[arg(long, value_name = "KEY")]
+        key: String,
+        /// The event as received, to check that the proof is about it.
+        #[arg(long, value_name = "FILE")]
+        event: Option<PathBuf>,
+    },
+}
+
+/// `knhk log`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Check every byte of a log: frames, hashes, chains, signatures, checkpoints.
+    Verify {
+        /// Data directory.
+        dir: PathBuf,
+        /// Verifier key: a file, or its text. Without it the directory's own public key is used (self-attested).
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}
+
+/// `knhk replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Data directory.
+    pub dir: PathBuf,
+}

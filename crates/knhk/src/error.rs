@@ -1,0 +1,188 @@
+//! What can go wrong at the command line, and how it is told: code, cause, mend.
+
+use std::path::PathBuf;
+
+use knhk_kernel::KernelError;
+use knhk_kernel::replay::Disagreement;
+
+/// An error of a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// A file or directory could not be read or written.
+    #[error("{}: {source}; check that it exists and that you may {doing} it", path.display())]
+    File {
+        /// What was being done: `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// No input held an event.
+    #[error("no event was found in the input; give NDJSON, a JSON array or CloudEvents, plain or gzipped")]
+    NoEvents,
+    /// No such pack.
+    #[error("`{name}` is neither a shipped pack ({shipped}) nor a directory with a sector.toml; make one with `knhk sector init`")]
+    UnknownPack {
+        /// As given.
+        name: String,
+        /// The shipped ones.
+        shipped: String,
+    },
+    /// A directory in the way of a new pack.
+    #[error("{} exists; choose another directory with --dir, or move it away", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Not a data directory.
+    #[error("{} holds no log; make one with `knhk observe --data`", path.display())]
+    NoLog {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Several sectors, and none was chosen.
+    #[error("this data directory holds several sectors ({names}); choose one with --sector")]
+    ChooseSector {
+        /// Their names.
+        names: String,
+    },
+    /// A shortened id that fits none or several.
+    #[error("`{text}` fits {count} {what}s; give more digits, or one that `knhk` lists")]
+    Id {
+        /// What kind of id.
+        what: &'static str,
+        /// As given.
+        text: String,
+        /// How many it fits.
+        count: usize,
+    },
+    /// The private key would lie inside the data directory.
+    #[error("{} lies inside the data directory; keep the private key elsewhere (--signing-key)", path.display())]
+    KeyInside {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// No such error code.
+    #[error("no page for `{code}`; `knhk explain` lists every code")]
+    UnknownCode {
+        /// As given.
+        code: String,
+    },
+    /// Replay came to another result than the log.
+    #[error("replay disagrees with the log at entry {entry} (segment {segment}, offset {offset}): {what}")]
+    Replay {
+        /// Entry index.
+        entry: u64,
+        /// Segment file.
+        segment: String,
+        /// Byte offset in it.
+        offset: u64,
+        /// What differs.
+        what: String,
+    },
+    /// A proof does not hold.
+    #[error("the proof does not hold: {why}")]
+    Proof {
+        /// Why.
+        why: String,
+    },
+    /// The random source of the system failed.
+    #[error("the system gave no random bytes for a new key: {why}; try again")]
+    Random {
+        /// Why.
+        why: String,
+    },
+    /// Output could not be written.
+    #[error("standard output: {0}; check the pipe or the disk behind it")]
+    Output(std::io::Error),
+    /// From the kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// From the store.
+    #[error(transparent)]
+    Storage(#[from] knhk_storage::Error),
+    /// From the evidence.
+    #[error(transparent)]
+    Evidence(#[from] knhk_evidence::Error),
+    /// From the ontology.
+    #[error(transparent)]
+    Ontology(#[from] knhk_ontology::OntologyError),
+}
+
+impl CliError {
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "KNHK-E1801",
+            Self::NoEvents => "KNHK-E1802",
+            Self::UnknownPack { .. } => "KNHK-E1803",
+            Self::Exists { .. } => "KNHK-E1804",
+            Self::NoLog { .. } => "KNHK-E1805",
+            Self::ChooseSector { .. } => "KNHK-E1806",
+            Self::Id { .. } => "KNHK-E1807",
+            Self::KeyInside { .. } => "KNHK-E1808",
+            Self::UnknownCode { .. } => "KNHK-E1809",
+            Self::Replay { .. } => "KNHK-E1810",
+            Self::Proof { .. } => "KNHK-E1811",
+            Self::Random { .. } => "KNHK-E1812",
+            Self::Output(_) => "KNHK-E1813",
+            Self::Kernel(e) => e.code(),
+            Self::Storage(e) => e.code(),
+            Self::Evidence(e) => e.code(),
+            Self::Ontology(e) => e.code(),
+        }
+    }
+
+    /// The process's exit code: 3 something did not verify, 5 input or output, 6 anything else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Replay { .. } | Self::Proof { .. } | Self::Evidence(_) => 3,
+            Self::File { .. } | Self::NoEvents | Self::NoLog { .. } | Self::Output(_) | Self::Storage(_) => 5,
+            _ => 6,
+        }
+    }
+
+    /// A failed read of `path`.
+    pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { doing: "read", path, source }
+    }
+
+    /// A failed write of `path`.
+    pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { doing: "write", path, source }
+    }
+}
+
+/// A disagreement in words.
+pub(crate) fn describe(disagreement: &Disagreement) -> String {
+    match disagreement {
+        Disagreement::Different { logged, derived } if logged.operation != derived.operation => {
+            format!("the log has {}, the inputs lead to {}", logged.operation, derived.operation)
+        }
+        Disagreement::Different { logged, derived } => {
+            let mut differing = Vec::new();
+            let fields: [(&str, bool); 8] = [
+                ("outcome", logged.outcome != derived.outcome),
+                ("sequence", logged.sequence != derived.sequence),
+                ("parent", logged.parent != derived.parent),
+                ("time", logged.time_ms != derived.time_ms),
+                ("body", logged.evidence_digest != derived.evidence_digest),
+                ("ontology", logged.ontology_digest != derived.ontology_digest),
+                ("doctrine", logged.doctrine_digest != derived.doctrine_digest),
+                ("guards", logged.guards_digest != derived.guards_digest),
+            ];
+            differing.extend(fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name));
+            format!("{} {} differs in: {}", logged.operation, logged.sequence, differing.join(", "))
+        }
+        Disagreement::Unfounded { logged } => {
+            format!("no input leads to {} {}", logged.operation, logged.sequence)
+        }
+        Disagreement::Missing { derived } => {
+            format!("the inputs lead to {} {}, which the log does not have", derived.operation, derived.sequence)
+        }
+        Disagreement::Undecidable { why } => format!("the input cannot be decided on: {why}"),
+    }
+}

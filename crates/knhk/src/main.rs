@@ -1,0 +1,140 @@
+//! The `knhk` command line.
+
+mod choice;
+mod cli;
+mod dead_letter;
+mod embedded;
+mod error;
+mod explain;
+mod inputs;
+mod measure;
+mod observe;
+mod ontology;
+mod packs;
+mod proposals;
+mod receipts;
+mod replay;
+mod report;
+mod rollback;
+mod sector;
+mod session;
+mod show_run;
+mod table;
+mod verify;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Format, Proposals, Receipts};
+use crate::error::CliError;
+
+/// Exit codes beside those of [`CliError::exit_code`].
+mod exit {
+    pub(crate) const DONE: u8 = 0;
+    pub(crate) const HELD_OR_REJECTED: u8 = 1;
+    pub(crate) const DEAD_LETTERED: u8 = 2;
+    pub(crate) const USAGE: u8 = 4;
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            // A closed pipe leaves nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let done = run(&cli, &mut out).and_then(|code| out.flush().map_err(CliError::Output).map(|()| code));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        // Whoever reads the output has seen enough.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(exit::DONE),
+        Err(error) => {
+            report_error(&cli, &error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn report_error(cli: &Cli, error: &CliError) {
+    let mut err = io::stderr().lock();
+    let text = if cli.format == Format::Text {
+        format!("error {}: {error}\n  more: knhk explain {}\n", error.code(), error.code())
+    } else {
+        format!("{}\n", serde_json::json!({ "error": { "code": error.code(), "message": error.to_string() } }))
+    };
+    // Nothing is left to do when standard error is closed.
+    let _ = err.write_all(text.as_bytes());
+}
+
+fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
+    match &cli.command {
+        Command::Observe(args) => {
+            let run = observe::run(args)?;
+            match cli.format {
+                Format::Text => show_run::write(&run, out).map_err(CliError::Output)?,
+                Format::Json => json(out, &run.report)?,
+                Format::Ndjson => report::stream(&run.report, out)?,
+            }
+            Ok(observe_code(&run.report))
+        }
+        Command::Sector(command) => sector::run(command, cli.format, out),
+        Command::Ontology(command) => ontology::run(command, cli.format, out),
+        Command::Proposals(command) => match command {
+            Proposals::List { data } => proposals::list(&data.data, cli.format, out),
+            Proposals::Show { data, id } => proposals::show(&data.data, id, out),
+            Proposals::Promote { data, key, id } => proposals::promote(&data.data, key, id, cli.format, out),
+            Proposals::Reject { data, key, id, reason } => {
+                proposals::reject(&data.data, key, id, reason, cli.format, out)
+            }
+        },
+        Command::Rollback(args) => rollback::run(args, cli.format, out),
+        Command::Receipts(command) => match command {
+            Receipts::List { data, sector } => receipts::list(&data.data, sector.as_deref(), cli.format, out),
+            Receipts::Show { data, id } => receipts::show(&data.data, id, out),
+            Receipts::Prove { data, what, output } => receipts::prove(&data.data, what, output.as_deref(), out),
+            Receipts::Check { proof, key, event } => receipts::check(proof, key, event.as_deref(), cli.format, out),
+        },
+        Command::Log(cli::LogCommand::Verify { dir, key }) => verify::run(dir, key.as_deref(), cli.format, out),
+        Command::Replay(args) => replay::run(&args.dir, cli.format, out),
+        Command::Explain { code: Some(code) } => {
+            out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
+            Ok(exit::DONE)
+        }
+        Command::Explain { code: None } => {
+            let mut table = table::Table::new(&["code", "meaning"]);
+            for (code, title) in explain::titles() {
+                table.row([code.to_owned(), title.to_owned()]);
+            }
+            table.write(out).map_err(CliError::Output)?;
+            Ok(exit::DONE)
+        }
+    }
+}
+
+fn observe_code(report: &report::Report) -> u8 {
+    if report.observations.rejected > 0 {
+        exit::DEAD_LETTERED
+    } else if report.proposals.iter().any(|p| p.outcome != "promoted") {
+        exit::HELD_OR_REJECTED
+    } else {
+        exit::DONE
+    }
+}
+
+/// Writes one JSON document and a newline.
+pub(crate) fn json<T: serde::Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> Result<(), CliError> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from).map_err(CliError::Output)?;
+    out.write_all(b"\n").map_err(CliError::Output)
+}
+
+/// Writes one JSON object on one line.
+pub(crate) fn json_line<T: serde::Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> Result<(), CliError> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from).map_err(CliError::Output)?;
+    out.write_all(b"\n").map_err(CliError::Output)
+}

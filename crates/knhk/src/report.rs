@@ -1,0 +1,287 @@
+//! The report of `knhk observe` as data. The field names are stable: `docs/report.md` describes them.
+
+use knhk_change::finding::{Finding, Severity, Stage, StageResult};
+use knhk_change::proposal::{Change, Proposal};
+use knhk_observation::pattern::Pattern;
+use serde::Serialize;
+
+/// Everything one run did.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    /// The sector.
+    pub sector: String,
+    /// What came in.
+    pub observations: Observations,
+    /// How much of it the ontology described before the cycle.
+    pub conformance: Conformance,
+    /// What was found.
+    pub patterns: Vec<PatternReport>,
+    /// What was proposed, and how it fared.
+    pub proposals: Vec<ProposalReport>,
+    /// The snapshots this run made, oldest first; the one it started from is first.
+    pub snapshots: Vec<SnapshotReport>,
+    /// Receipts written.
+    pub receipts: ReceiptsReport,
+    /// The cycle.
+    pub cycle: CycleReport,
+}
+
+/// Counts of events.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Observations {
+    /// New events, now in the log.
+    pub accepted: u64,
+    /// Repeats of (source, id).
+    pub duplicates: u64,
+    /// Refused ones, in the dead-letter file.
+    pub rejected: u64,
+}
+
+/// Events that conform, of all.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Conformance {
+    /// Conforming events.
+    pub conform: u64,
+    /// Events.
+    pub of: u64,
+}
+
+/// One pattern.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PatternReport {
+    /// Fingerprint.
+    pub id: String,
+    /// Kind.
+    pub kind: &'static str,
+    /// Event type.
+    pub event_type: String,
+    /// Path.
+    pub path: String,
+    /// What exactly.
+    pub detail: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// The evidence.
+    pub evidence: EvidenceReport,
+    /// What is recommended.
+    pub action: knhk_observation::pattern::Action,
+}
+
+/// The events behind a pattern.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EvidenceReport {
+    /// Events that show it.
+    pub n: u64,
+    /// Events of that type.
+    pub of: u64,
+    /// Distinct payloads among them (counted up to 64).
+    pub distinct: u64,
+    /// Record digests of examples.
+    pub examples: Vec<String>,
+    /// Event time of the first, Unix ms.
+    pub first_ms: i64,
+    /// Event time of the last, Unix ms.
+    pub last_ms: i64,
+    /// JSON types seen there.
+    pub types: std::collections::BTreeMap<String, u64>,
+}
+
+/// One proposal.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ProposalReport {
+    /// Id.
+    pub id: String,
+    /// Patterns it answers.
+    pub patterns: Vec<String>,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Why.
+    pub reasoning: String,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// Ticks the proposer claims.
+    pub estimated_ticks: u32,
+    /// Seven results.
+    pub stages: Vec<StageReport>,
+    /// `promoted`, `held` or `rejected`.
+    pub outcome: &'static str,
+    /// Why it is held or was rejected.
+    pub reason: Option<String>,
+    /// Id of the receipt of that outcome.
+    pub receipt: String,
+}
+
+/// One stage's result.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StageReport {
+    /// The stage.
+    pub stage: Stage,
+    /// `passed`, `failed`, `warning` or `skipped`.
+    pub result: String,
+    /// Why it was skipped.
+    pub why: Option<String>,
+    /// What it found.
+    pub findings: Vec<FindingReport>,
+    /// Time it took here; not part of any receipt.
+    pub elapsed_us: u64,
+}
+
+/// One finding.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FindingReport {
+    /// Code; `knhk explain` has a page for it.
+    pub code: String,
+    /// Error, warning or information.
+    pub severity: Severity,
+    /// Where.
+    pub path: String,
+    /// Before.
+    pub old: Option<String>,
+    /// After.
+    pub new: Option<String>,
+    /// The rule.
+    pub rule: String,
+    /// What.
+    pub message: String,
+    /// How to mend it.
+    pub fix: String,
+}
+
+/// One snapshot.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SnapshotReport {
+    /// Snapshot id.
+    pub snapshot_id: String,
+    /// Content id.
+    pub content_id: String,
+    /// Version.
+    pub version: String,
+    /// Parents.
+    pub parents: Vec<String>,
+}
+
+/// Receipts of the run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReceiptsReport {
+    /// How many.
+    pub count: u64,
+    /// The signed checkpoint over them.
+    pub checkpoint: String,
+}
+
+/// The cycle.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CycleReport {
+    /// Its id.
+    pub id: String,
+    /// How it ended.
+    pub outcome: String,
+    /// Why, when it did not succeed.
+    pub reason: Option<String>,
+    /// Ids of its receipts.
+    pub receipts: Vec<String>,
+    /// Time from the first byte read to the last one durable.
+    pub elapsed_ms: u64,
+}
+
+impl From<&Pattern> for PatternReport {
+    fn from(pattern: &Pattern) -> Self {
+        let evidence = &pattern.evidence;
+        Self {
+            id: pattern.id.clone(),
+            kind: pattern.kind.as_str(),
+            event_type: pattern.event_type.clone(),
+            path: pattern.path.clone(),
+            detail: pattern.detail.clone(),
+            confidence: fraction(pattern.confidence_ppm),
+            evidence: EvidenceReport {
+                n: evidence.n,
+                of: evidence.of,
+                distinct: evidence.distinct,
+                examples: evidence.examples.clone(),
+                first_ms: evidence.first_ms,
+                last_ms: evidence.last_ms,
+                types: evidence.types.clone(),
+            },
+            action: pattern.action,
+        }
+    }
+}
+
+impl ProposalReport {
+    /// A proposal before its outcome is known.
+    pub(crate) fn new(proposal: &Proposal) -> Self {
+        let content = proposal.content();
+        Self {
+            id: proposal.id().to_string(),
+            patterns: content.patterns.clone(),
+            confidence: fraction(content.confidence_ppm),
+            reasoning: content.reasoning.clone(),
+            changes: content.changes.clone(),
+            estimated_ticks: content.estimated_ticks,
+            stages: Vec::new(),
+            outcome: "held",
+            reason: None,
+            receipt: String::new(),
+        }
+    }
+}
+
+impl StageReport {
+    /// A stage's result with the time it took here.
+    pub(crate) fn new(result: &StageResult, elapsed_us: u64) -> Self {
+        let why = match &result.result {
+            knhk_change::finding::Conclusion::Skipped { why } => Some(why.clone()),
+            _ => None,
+        };
+        let findings = result.findings.iter().map(FindingReport::from).collect();
+        Self { stage: result.stage, result: result.result.as_str().to_owned(), why, findings, elapsed_us }
+    }
+}
+
+impl From<&Finding> for FindingReport {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.as_str().to_owned(),
+            severity: finding.severity,
+            path: finding.path.clone(),
+            old: finding.old.clone(),
+            new: finding.new.clone(),
+            rule: finding.rule.clone(),
+            message: finding.message.clone(),
+            fix: finding.fix.clone(),
+        }
+    }
+}
+
+fn fraction(ppm: u32) -> f64 {
+    f64::from(ppm) / 1e6
+}
+
+/// Writes the report as a stream: one object a line, each with a `type`, the cycle last.
+pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<(), crate::error::CliError> {
+    #[derive(Serialize)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Line<'a> {
+        Observations { sector: &'a str, observations: Observations, conformance: Conformance },
+        Pattern(&'a PatternReport),
+        Proposal(&'a ProposalReport),
+        Snapshot(&'a SnapshotReport),
+        Receipts(&'a ReceiptsReport),
+        Cycle(&'a CycleReport),
+    }
+    let first = Line::Observations {
+        sector: &report.sector,
+        observations: report.observations,
+        conformance: report.conformance,
+    };
+    let lines = std::iter::once(first)
+        .chain(report.patterns.iter().map(Line::Pattern))
+        .chain(report.proposals.iter().map(Line::Proposal))
+        .chain(report.snapshots.iter().map(Line::Snapshot))
+        .chain([Line::Receipts(&report.receipts), Line::Cycle(&report.cycle)]);
+    for line in lines {
+        crate::json_line(out, &line)?;
+    }
+    Ok(())
+}

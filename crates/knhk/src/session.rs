@@ -1,0 +1,233 @@
+//! A data directory in use: the log, the kernel over it, and the key that signs.
+//!
+//! Every input is logged before it is decided on, and its decisions are logged in the same group: after a crash a
+//! directory holds both or neither.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use knhk_evidence::block::{Block, Payloads};
+use knhk_evidence::entry::Entry;
+use knhk_evidence::input::{Input, InputKind};
+use knhk_evidence::intern::Table;
+use knhk_evidence::receipt::Operation;
+use knhk_evidence::record::Record;
+use knhk_kernel::decision::Decision;
+use knhk_kernel::inputs::{KernelStarted, SEMANTICS_VERSION};
+use knhk_kernel::{Kernel, Probe};
+use knhk_storage::{Log, Recovery, key_file, read};
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// A data directory open for writing.
+#[derive(Debug)]
+pub(crate) struct Session {
+    log: Log,
+    kernel: Kernel,
+}
+
+/// What opening found.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// The directory and its key were made.
+    Created {
+        /// Where the private key is.
+        key: PathBuf,
+    },
+    /// It was there.
+    Reopened(Box<Recovery>),
+}
+
+/// Now, in Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Where the private key of a data directory is unless the user says otherwise: beside it, never in it.
+pub(crate) fn key_path(dir: &Path, chosen: Option<&Path>) -> Result<PathBuf, CliError> {
+    let path = chosen.map_or_else(|| dir.with_added_extension("key"), Path::to_owned);
+    let absolute = |p: &Path| std::path::absolute(p).map_err(CliError::reading(p));
+    if absolute(&path)?.starts_with(absolute(dir)?) {
+        return Err(CliError::KeyInside { path });
+    }
+    Ok(path)
+}
+
+impl Session {
+    /// Opens a data directory, or makes it.
+    pub(crate) fn open_or_create(dir: &Path, key: &Path) -> Result<(Self, Opened), CliError> {
+        if dir.join("log").is_dir() {
+            let (session, recovery) = Self::open(dir, key)?;
+            return Ok((session, Opened::Reopened(Box::new(recovery))));
+        }
+        let signing = if key.is_file() {
+            key_file::load(key)?
+        } else {
+            let mut random = zeroize::Zeroizing::new([0; 48]);
+            getrandom::fill(random.as_mut()).map_err(|e| CliError::Random { why: e.to_string() })?;
+            let mut seed = zeroize::Zeroizing::new([0; 32]);
+            seed.copy_from_slice(&random[..32]);
+            let made = key_file::generate(*seed, &random[32..]);
+            if let Some(parent) = key.parent() {
+                fs::create_dir_all(parent).map_err(CliError::writing(parent))?;
+            }
+            key_file::save(key, &made)?;
+            made
+        };
+        let log = Log::create(dir, &signing, now_ms())?;
+        let mut session = Self { log, kernel: Kernel::new() };
+        session.start()?;
+        Ok((session, Opened::Created { key: key.to_owned() }))
+    }
+
+    /// Opens a data directory that is there: verifies every byte, repairs a torn tail, folds the logged decisions.
+    pub(crate) fn open(dir: &Path, key: &Path) -> Result<(Self, Recovery), CliError> {
+        if !dir.join("log").is_dir() {
+            return Err(CliError::NoLog { path: dir.to_owned() });
+        }
+        let signing = key_file::load(key)?;
+        let (log, recovery) = Log::open(dir, &signing)?;
+        let kernel = restore(dir, Restore::ForDeciding)?;
+        let mut session = Self { log, kernel };
+        session.start()?;
+        Ok((session, recovery))
+    }
+
+    fn start(&mut self) -> Result<(), CliError> {
+        let started = KernelStarted {
+            semantics_version: SEMANTICS_VERSION,
+            build: concat!("knhk ", env!("CARGO_PKG_VERSION")).to_owned(),
+            key_id: self.log.key().verifying_key().id(),
+        };
+        self.input(InputKind::KernelStarted, None, &started, &mut ())?;
+        Ok(())
+    }
+
+    /// The kernel's state.
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The time to stamp an input with: now, but never before an earlier input.
+    pub(crate) fn time_ms(&self) -> i64 {
+        now_ms().max(self.kernel.time_ms())
+    }
+
+    /// Logs an input, decides on it and logs the decisions. Nothing is durable before [`Session::commit`].
+    pub(crate) fn input<T: Serialize>(
+        &mut self,
+        kind: InputKind,
+        sector: Option<&str>,
+        body: &T,
+        probe: &mut dyn Probe,
+    ) -> Result<Vec<Decision>, CliError> {
+        let input = Input::new(kind, sector, self.time_ms(), body)?;
+        self.log.append_input(input.clone())?;
+        let decisions = self.kernel.step(&input, probe)?;
+        self.record(&decisions)?;
+        Ok(decisions)
+    }
+
+    /// Number of `text` in `table`; logs it when it is new.
+    pub(crate) fn intern(&mut self, table: Table, text: &str) -> Result<u32, CliError> {
+        if let Some(id) = self.kernel.names().id(table, text) {
+            return Ok(id);
+        }
+        let body = self.kernel.names().propose(table, text);
+        self.input(InputKind::Interned, None, &body, &mut ())?;
+        Ok(body.id)
+    }
+
+    /// Seals records and their payloads into a block, logs it, and takes it in.
+    pub(crate) fn block(&mut self, sector: u16, records: Vec<Record>, payloads: &[Vec<u8>]) -> Result<(), CliError> {
+        let block = Block::seal(self.log.state().next_block(sector), records)?;
+        let payloads = Payloads::seal(&block, payloads)?;
+        let entry = Entry::Block { block, payloads: Some(payloads) };
+        self.log.append(&entry)?;
+        let Entry::Block { block, payloads: Some(payloads) } = &entry else { return Ok(()) };
+        let decisions = self.kernel.step_block(block, payloads)?;
+        self.record(&decisions)
+    }
+
+    /// Makes everything so far durable. Until this returns, nothing may be reported as done.
+    pub(crate) fn commit(&mut self) -> Result<(), CliError> {
+        self.log.commit()?;
+        Ok(())
+    }
+
+    fn record(&mut self, decisions: &[Decision]) -> Result<(), CliError> {
+        for decision in decisions {
+            let signed = decision.draft.clone().sign(self.log.key())?;
+            self.log.append_receipt(signed, decision.body.clone())?;
+        }
+        Ok(())
+    }
+}
+
+/// How much of the state a restored kernel needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Restore {
+    /// Everything that later decisions read.
+    ForDeciding,
+    /// Snapshots, proposals and receipts, but no window.
+    ForReading,
+}
+
+/// The kernel as the log left it: its decisions folded, not made again.
+pub(crate) fn restore(dir: &Path, how: Restore) -> Result<Kernel, CliError> {
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
+    }
+    let windows = match how {
+        Restore::ForDeciding => Windows::of(dir)?,
+        Restore::ForReading => Windows::default(),
+    };
+    let mut kernel = Kernel::new();
+    for located in read::entries(dir)? {
+        let located = located?;
+        match &located.entry {
+            Entry::Input(input) => kernel.restore_input(input)?,
+            Entry::Block { block, payloads } => {
+                let sector = u32::from(block.header().sector);
+                let name = kernel.names().text(Table::Sector, sector).unwrap_or_default();
+                let needed = how == Restore::ForDeciding && windows.needs(name, located.index);
+                kernel.restore_block(block, payloads.as_ref().filter(|_| needed))?;
+            }
+            Entry::Receipt { signed, body } => kernel.restore_receipt(signed.draft(), signed.id(), body)?,
+            Entry::KeyChange(_) => {}
+        }
+    }
+    Ok(kernel)
+}
+
+/// Per sector, the entries of its last two completed cycles: the last closed window lies between them, the open one after.
+#[derive(Debug, Default)]
+struct Windows(std::collections::BTreeMap<String, [u64; 2]>);
+
+impl Windows {
+    fn of(dir: &Path) -> Result<Self, CliError> {
+        let mut windows = Self::default();
+        for located in read::entries(dir)? {
+            let located = located?;
+            if let Entry::Receipt { signed, .. } = &located.entry
+                && signed.draft().operation == Operation::LoopCycleCompleted
+            {
+                let last = windows.0.entry(signed.draft().sector.clone()).or_default();
+                *last = [last[1], located.index];
+            }
+        }
+        Ok(windows)
+    }
+
+    fn needs(&self, sector: &str, entry: u64) -> bool {
+        self.0.get(sector).is_none_or(|[before_last, _]| entry > *before_last)
+    }
+}

@@ -1,0 +1,23 @@
+//! Storage: the evidence log in a directory. The only crate that touches files.
+//!
+//! ```text
+//! DIR/log/00000000.seg …   the truth, see docs/formats/frames.md
+//! DIR/checkpoint           the newest signed checkpoint
+//! DIR/key.pub              the vkey in force, for convenience
+//! DIR/objects/             content-addressed files
+//! DIR/lock                 held by the one writer
+//! ```
+//!
+//! The private key is never kept here. A group of entries is one write and one `fdatasync`; its checkpoint is signed
+//! only after that, and its note travels in the next group.
+
+pub mod audit;
+mod directory;
+pub mod error;
+pub mod key_file;
+pub mod log;
+pub mod objects;
+pub mod read;
+
+pub use error::{Error, Result};
+pub use log::{Log, Options, Recovery};
