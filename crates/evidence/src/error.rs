@@ -217,12 +217,12 @@ pub enum Error {
         bytes: u64,
     },
     /// Any of the above, at a known place in a log.
-    #[error("{place}: {source}")]
+    #[error("{place}: {error}")]
     At {
         /// The place.
         place: Box<Place>,
         /// What is wrong there.
-        source: Box<Error>,
+        error: Box<Error>,
     },
 }
 
@@ -278,7 +278,7 @@ impl Error {
             Self::FrameOrder { .. } => "KNHK-E1120",
             Self::Commit { .. } => "KNHK-E1121",
             Self::Uncommitted { .. } => "KNHK-E1122",
-            Self::At { source, .. } => source.code(),
+            Self::At { error, .. } => error.code(),
         }
     }
 
@@ -295,9 +295,9 @@ impl Error {
     pub fn at(self, segment: &str, offset: u64, frame: u64) -> Self {
         match self {
             Self::At { .. } => self,
-            source => Self::At {
+            error => Self::At {
                 place: Box::new(Place { segment: segment.to_owned(), offset, frame }),
-                source: Box::new(source),
+                error: Box::new(error),
             },
         }
     }

@@ -123,6 +123,17 @@ impl FrameHeader {
         Ok(header)
     }
 
+    /// The header of a frame whose body was replaced by another of the same length: an erasure.
+    ///
+    /// # Errors
+    /// Refuses a body of another length, which would move every frame behind it.
+    pub fn with_body(self, body: &[u8]) -> Result<Self> {
+        if body.len() != self.len as usize {
+            return Err(Error::Frame { why: "its new body has another length" });
+        }
+        Ok(Self { body_crc: crc32c::crc32c(body), ..self })
+    }
+
     /// Checks a body against the header.
     pub fn check_body(&self, body: &[u8]) -> Result<()> {
         if body.len() != self.len as usize || crc32c::crc32c(body) != self.body_crc {
@@ -364,6 +375,33 @@ mod tests {
         chain.next_segment();
         chain.append(FrameKind::Input, &[b"x"], &mut out).unwrap();
         assert!(matches!(Chain::default().read(&out), Err(Error::FrameOrder { what: "segment", .. })));
+    }
+
+    #[test]
+    fn a_frame_behind_another_than_its_own_predecessor_is_refused() {
+        let two = |first: &[u8]| {
+            let (mut chain, mut out) = (Chain::default(), Vec::new());
+            chain.append(FrameKind::Input, &[first], &mut out).unwrap();
+            let at = out.len();
+            chain.append(FrameKind::Receipt, &[b"second"], &mut out).unwrap();
+            (out[..at].to_vec(), out[at..].to_vec())
+        };
+        let ((first, second), (_, stranger)) = (two(b"one"), two(b"three"));
+        let mut chain = Chain::default();
+        chain.read(&first).unwrap();
+        let error = chain.read(&stranger).unwrap_err();
+        assert!(matches!(error, Error::FrameOrder { what: "previous checksum", .. }), "{error}");
+        chain.read(&second).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_body_has_the_same_length_and_the_same_place() {
+        let bytes = three_frames();
+        let header = FrameHeader::from_bytes(&array(&bytes[..FRAME_HEADER_LEN])).unwrap();
+        let replaced = header.with_body(b"\0\0\0\0\0\0").unwrap();
+        assert_eq!(replaced.checksum(), header.checksum());
+        replaced.check_body(b"\0\0\0\0\0\0").unwrap();
+        assert!(header.with_body(b"longer!").is_err());
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Verifier {
     checkpoints: u64,
     commits: u64,
     bytes: u64,
+    /// The first error: a log that failed once is not verified by going on.
+    failure: Option<Error>,
 }
 
 impl Verifier {
@@ -90,6 +92,7 @@ impl Verifier {
             checkpoints: 0,
             commits: 0,
             bytes: 0,
+            failure: None,
         }
     }
 
@@ -115,43 +118,27 @@ impl Verifier {
     /// Takes the next segment whole, in order of number.
     ///
     /// # Errors
-    /// Gives what is wrong and where.
+    /// Gives what is wrong and where; [`Verifier::finish`] then gives the same again.
     pub fn segment(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.segment_with(name, bytes, |_, _, _| Ok(()))
+        let done = self.failure.clone().map_or_else(|| self.frames(name, bytes), Err);
+        self.failure = done.clone().err();
+        done
     }
 
-    /// Like [`Verifier::segment`], and gives each item that was verified to `visit`: the byte offset of its (last)
-    /// frame, the log's state after it, and the item.
-    pub fn segment_with(
-        &mut self,
-        name: &str,
-        bytes: &[u8],
-        mut visit: impl FnMut(u64, &LogState, &Item) -> Result<()>,
-    ) -> Result<()> {
+    fn frames(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.chain = self.next_segment();
-        let start = self.chain;
         let here = |error: Error, at: usize, chain: &Chain| error.at(name, at as u64, chain.number());
-        within("segment", bytes.len(), MAX_SEGMENT_LEN).map_err(|e| here(e, 0, &start))?;
-        if name != segment_name(start.segment()) {
-            let error = Error::FrameOrder {
-                what: "segment file",
-                actual: name.into(),
-                expected: segment_name(start.segment()),
-            };
-            return Err(here(error, 0, &start));
+        within("segment", bytes.len(), MAX_SEGMENT_LEN).map_err(|error| here(error, 0, &self.chain))?;
+        let expected = segment_name(self.chain.segment());
+        if name != expected {
+            let error = Error::FrameOrder { what: "segment file", actual: name.into(), expected };
+            return Err(here(error, 0, &self.chain));
         }
         let (mut at, mut committed) = (0, 0);
         while at < bytes.len() {
             let before = self.chain;
-            let taken = self.frame(&bytes[at..]).and_then(|(len, item)| {
-                if let Some(item) = &item {
-                    visit(at as u64, &self.state, item)?;
-                }
-                Ok((len, matches!(item, Some(Item::Commit(_)))))
-            });
-            let (len, is_commit) = taken.map_err(|error| here(error, at, &before))?;
-            at += len;
-            if is_commit {
+            at += self.frame(&bytes[at..]).map_err(|error| here(error, at, &before))?;
+            if !self.open {
                 committed = at;
             }
         }
@@ -164,7 +151,7 @@ impl Verifier {
         Ok(())
     }
 
-    fn frame(&mut self, bytes: &[u8]) -> Result<(usize, Option<Item>)> {
+    fn frame(&mut self, bytes: &[u8]) -> Result<usize> {
         let (kind, body, len) = self.chain.read(bytes)?;
         // Every group but the log's first begins with the checkpoint of the commit before it, and only there.
         let due = !self.open && self.commits > 0;
@@ -177,17 +164,16 @@ impl Verifier {
             });
         }
         self.open = true;
-        let item = self.assembler.push(kind, body)?;
-        match &item {
+        match self.assembler.push(kind, body)? {
             Some(Item::Entry(entry)) => {
-                self.state.apply(entry)?;
+                self.state.apply(&entry)?;
                 self.pending = self.pending.saturating_add(1);
             }
-            Some(Item::Checkpoint(note)) => self.note(note)?,
-            Some(Item::Commit(commit)) => self.commit(*commit)?,
+            Some(Item::Checkpoint(note)) => self.note(&note)?,
+            Some(Item::Commit(commit)) => self.commit(commit)?,
             None => {}
         }
-        Ok((len, item))
+        Ok(len)
     }
 
     /// A checkpoint in the log attests the commit before it.
@@ -214,6 +200,9 @@ impl Verifier {
 
     fn commit(&mut self, commit: Commit) -> Result<()> {
         let wrong = |what, actual: String, expected: String| Err(Error::Commit { what, actual, expected });
+        if self.pending == 0 {
+            return wrong("number of entries", commit.entries.to_string(), "none".into());
+        }
         if commit.entries != self.pending {
             return wrong("number of entries", commit.entries.to_string(), self.pending.to_string());
         }
@@ -242,6 +231,9 @@ impl Verifier {
 
     /// Like [`Verifier::finish`], and gives what is needed to go on writing.
     pub fn finish_for_append(self) -> Result<(Report, LogState, Chain)> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
         let here = self.state.checkpoint()?;
         if let Some(missed) = self.expected.iter().map(UnverifiedCheckpoint::claimed).max_by_key(|c| c.size) {
             if missed.size > here.size {
@@ -273,5 +265,95 @@ impl Verifier {
             bytes: self.bytes,
         };
         Ok((report, self.state, self.chain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Entry, KeyChange};
+    use crate::input::{Input, InputKind};
+    use crate::key::SigningKey;
+
+    fn key() -> SigningKey {
+        SigningKey::generate([1; 32], b"")
+    }
+
+    /// A log of one segment and two groups, whose second is `entries` inputs.
+    fn segment(entries: u32) -> (Vec<u8>, String) {
+        let (mut chain, mut state, mut out) = (Chain::default(), LogState::new(), Vec::new());
+        let mut add = |state: &mut LogState, chain: &mut Chain, entry: &Entry| {
+            state.apply(entry).unwrap();
+            entry.write_frames(|kind, body| chain.append(kind, body, &mut out)).unwrap();
+        };
+        add(&mut state, &mut chain, &Entry::KeyChange(KeyChange::first(&key(), 1).unwrap()));
+        let commit = |entries, state: &LogState| {
+            Commit { entries, tree_size: state.size(), root: state.root() }.to_bytes()
+        };
+        let mut second = Vec::new();
+        let first = commit(1, &state);
+        chain.append(FrameKind::Commit, &[&first], &mut second).unwrap();
+        let note = state.checkpoint().unwrap().sign(&key()).unwrap();
+        chain.append(FrameKind::Checkpoint, &[note.as_bytes()], &mut second).unwrap();
+        for i in 0..entries {
+            let entry = Entry::Input(Input::new(InputKind::CycleDue, None, 2, &i).unwrap());
+            state.apply(&entry).unwrap();
+            entry.write_frames(|kind, body| chain.append(kind, body, &mut second)).unwrap();
+        }
+        chain.append(FrameKind::Commit, &[&commit(entries, &state)], &mut second).unwrap();
+        out.extend(second);
+        (out, state.checkpoint().unwrap().sign(&key()).unwrap())
+    }
+
+    fn verify(name: &str, bytes: &[u8]) -> Result<Report> {
+        let mut verifier = Verifier::new(Trust::SelfAttested);
+        verifier.segment(name, bytes)?;
+        verifier.finish()
+    }
+
+    #[test]
+    fn a_log_is_verified_from_bytes_alone() {
+        let (bytes, note) = segment(2);
+        let mut verifier = Verifier::new(Trust::Key(key().verifying_key().clone()));
+        verifier.expect_checkpoint(&note).unwrap();
+        verifier.segment("00000000.seg", &bytes).unwrap();
+        let report = verifier.finish().unwrap();
+        assert_eq!((report.tree_size, report.covered, report.commits, report.checkpoints), (3, 3, 2, 1));
+        // Without the checkpoint beside the log, the one in it covers the first group.
+        assert_eq!(verify("00000000.seg", &bytes).unwrap().covered, 1);
+    }
+
+    #[test]
+    fn a_group_without_entries_is_refused() {
+        assert_eq!(verify("00000000.seg", &segment(0).0).unwrap_err().code(), "KNHK-E1121");
+    }
+
+    #[test]
+    fn a_segment_under_another_name_or_without_bytes_is_refused() {
+        assert_eq!(verify("00000001.seg", &segment(1).0).unwrap_err().code(), "KNHK-E1120");
+        assert_eq!(verify("00000000.seg", &[]).unwrap_err().code(), "KNHK-E1122");
+        assert!(Verifier::new(Trust::SelfAttested).finish().is_err());
+    }
+
+    #[test]
+    fn what_failed_once_is_never_verified() {
+        let (good, _) = segment(1);
+        let mut bad = good.clone();
+        *bad.last_mut().unwrap() ^= 1;
+        let mut verifier = Verifier::new(Trust::SelfAttested);
+        let error = verifier.segment("00000000.seg", &bad).unwrap_err();
+        assert_eq!(verifier.segment("00000000.seg", &good).unwrap_err(), error);
+        assert_eq!(verifier.finish().unwrap_err(), error);
+    }
+
+    #[test]
+    fn a_checkpoint_between_commits_is_refused() {
+        let (bytes, note) = segment(2);
+        let size = UnverifiedCheckpoint::parse(&note).unwrap().claimed().clone();
+        let between = crate::checkpoint::Checkpoint { size: 2, ..size }.sign(&key()).unwrap();
+        let mut verifier = Verifier::new(Trust::SelfAttested);
+        verifier.expect_checkpoint(&between).unwrap();
+        verifier.segment("00000000.seg", &bytes).unwrap();
+        assert_eq!(verifier.finish().unwrap_err().code(), "KNHK-E1116");
     }
 }

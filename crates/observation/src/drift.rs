@@ -10,9 +10,10 @@ use crate::confidence;
 use crate::detect::{Finding, Findings};
 use crate::field::{Breaches, FieldNode};
 use crate::pattern::{Action, PatternKind};
-use crate::profile::{EventTypeProfile, FieldStats, Profile, properties};
+use crate::profile::{EventTypeProfile, FieldStats, Profile};
 use crate::rename;
 use crate::seen::Seen;
+use crate::walk::properties;
 
 pub(crate) fn detect(profile: &Profile, findings: &mut Findings<'_>) {
     for (event_type, events) in profile.event_types() {

@@ -98,16 +98,7 @@ impl<R: BufRead> Framer<R> {
     }
 
     fn fill(&mut self) -> Result<&[u8], ObservationError> {
-        let offset = self.offset;
-        loop {
-            match self.input.fill_buf() {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(ObservationError::Input { offset, source }),
-                // Asked again, since the borrow of the first answer cannot outlive the loop.
-                Ok(_) => break,
-            }
-        }
-        self.input.fill_buf().map_err(|source| ObservationError::Input { offset, source })
+        filled(&mut self.input, self.offset)
     }
 
     /// Marks bytes as consumed and moves the place behind them.
@@ -372,6 +363,19 @@ impl<R: BufRead> Framer<R> {
         }
         Ok(passing.map_or(Cut::Event, Passing::cut))
     }
+}
+
+/// The next bytes of the input, empty at its end.
+fn filled<R: BufRead>(input: &mut R, offset: u64) -> Result<&[u8], ObservationError> {
+    loop {
+        match input.fill_buf() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(ObservationError::Input { offset, source }),
+            // Asked again, since the borrow of this answer cannot leave the loop.
+            Ok(_) => break,
+        }
+    }
+    input.fill_buf().map_err(|source| ObservationError::Input { offset, source })
 }
 
 /// Bytes of an oversize event on their way to the sink.

@@ -6,6 +6,7 @@ pub mod baseline;
 mod confidence;
 pub mod detect;
 mod drift;
+mod envelope;
 pub mod error;
 pub mod field;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod rename;
 pub mod seen;
 pub mod skew;
 pub mod summary;
+mod walk;
 
 pub use baseline::Baseline;
 pub use detect::detect;

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use knhk_ontology::schema::Schema;
-use knhk_projection::admission::{self, Admission, ClassId, FacetBreach, PropertyShape};
-use knhk_projection::json::{Json, JsonType};
+use knhk_projection::admission::{Admission, ClassId};
+use knhk_projection::json::Json;
 use knhk_projection::path::{self, Step};
 
 use crate::field::{FieldNode, Place};
 pub use crate::field::{FieldStats, Format, VALUE_BYTES_MAX};
 pub use crate::seen::{DISTINCT_MAX, EXAMPLES_MAX, EventMeta, Seen, Tally};
+use crate::walk::Walk;
 
 /// Event types profiled in one window; events of further types are only counted.
 pub const EVENT_TYPES_MAX: usize = 256;
 
 /// Fields profiled for one event type, array elements included; values at further ones are only counted.
 pub const PATHS_MAX: usize = 2_048;
+
+/// Fields profiled in one window, over all event types; values at further ones are only counted.
+pub const FIELDS_MAX: usize = 65_536;
 
 /// Longest key, in bytes, that is profiled; values under longer ones are only counted.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -29,7 +33,7 @@ pub const SECONDS_MAX: usize = 262_144;
 pub struct Overflow {
     /// Events of types beyond [`EVENT_TYPES_MAX`].
     pub event_types: u64,
-    /// Values at fields beyond [`PATHS_MAX`] or under keys beyond [`KEY_BYTES_MAX`].
+    /// Values at fields beyond [`PATHS_MAX`] and [`FIELDS_MAX`], or under keys beyond [`KEY_BYTES_MAX`].
     pub paths: u64,
     /// Events in seconds beyond [`SECONDS_MAX`].
     pub seconds: u64,
@@ -43,6 +47,7 @@ pub struct Profile {
     event_types: BTreeMap<Box<str>, EventTypeProfile>,
     events: Seen,
     conforming: u64,
+    fields: usize,
     seconds: usize,
     overflow: Overflow,
 }
@@ -182,10 +187,13 @@ impl Profile {
             ordinal,
             judge: profile.class.is_some() && !conforms,
             breached: false,
-            paths: &mut profile.paths,
+            room: (PATHS_MAX - profile.paths).min(FIELDS_MAX - self.fields),
+            added: 0,
             overflow: 0,
         };
         walk.root(&mut profile.root, data);
+        profile.paths += walk.added;
+        self.fields += walk.added;
         self.overflow.paths += walk.overflow;
         if walk.judge && !walk.breached && walk.overflow == 0 {
             profile.unexplained.add(ordinal, meta);
@@ -194,266 +202,10 @@ impl Profile {
     }
 }
 
-/// One event on its way through the tree of its type.
-struct Walk<'w> {
-    admission: &'w Admission,
-    meta: &'w EventMeta,
-    ordinal: u64,
-    /// Whether the event disagrees somewhere: an event that conforms needs no judging field by field.
-    judge: bool,
-    breached: bool,
-    paths: &'w mut usize,
-    overflow: u64,
-}
-
-impl Walk<'_> {
-    fn root(&mut self, node: &mut FieldNode, data: &Json<'_>) {
-        node.stats.present.add(self.ordinal, self.meta);
-        node.stats.add_type(data.json_type(), self.ordinal);
-        match data {
-            Json::Object(members) => self.object(node, members),
-            Json::Null => self.missing(node, 0),
-            other => {
-                self.value_below(node, other);
-                if self.judge {
-                    self.type_breach(node, other.json_type());
-                }
-            }
-        }
-    }
-
-    fn value(&mut self, node: &mut FieldNode, value: &Json<'_>) {
-        node.stats.present.add(self.ordinal, self.meta);
-        node.stats.add_type(value.json_type(), self.ordinal);
-        if self.judge && node.place.judged {
-            self.judge(node, value);
-        }
-        self.value_below(node, value);
-    }
-
-    fn value_below(&mut self, node: &mut FieldNode, value: &Json<'_>) {
-        match value {
-            Json::Object(members) => self.object(node, members),
-            Json::Array(elements) => self.array(node, elements),
-            Json::Null => return,
-            scalar => node.stats.add_scalar(scalar, self.ordinal),
-        }
-        let filled = match value {
-            Json::Array(elements) => elements.iter().any(|element| *element != Json::Null),
-            _ => true,
-        };
-        if filled {
-            node.stats.filled.add(self.ordinal);
-        } else {
-            node.stats.empty_arrays.add(self.ordinal);
-        }
-    }
-
-    fn object(&mut self, node: &mut FieldNode, members: &[(std::borrow::Cow<'_, str>, Json<'_>)]) {
-        node.start_over();
-        let object = node.stats.of_type(JsonType::Object).occurrences;
-        for (key, value) in members {
-            let position = match node.position(key) {
-                Some(position) => position,
-                None if *self.paths >= PATHS_MAX || key.len() > KEY_BYTES_MAX => {
-                    self.overflow += 1;
-                    continue;
-                }
-                None => {
-                    *self.paths += 1;
-                    let place = place_of_child(self.admission, &node.place, key);
-                    node.add_child(key, place)
-                }
-            };
-            if let Some(child) = node.child_at(position) {
-                let filled = child.stats.filled.occurrences;
-                self.value(child, value);
-                if child.stats.filled.occurrences > filled {
-                    child.filled_in = object;
-                } else if matches!(value, Json::Array(_)) {
-                    child.emptied_in = object;
-                }
-                self.breached |= self.judge && child.is_undeclared();
-            }
-        }
-        if self.judge {
-            self.missing(node, object);
-        }
-    }
-
-    fn array(&mut self, node: &mut FieldNode, elements: &[Json<'_>]) {
-        if elements.is_empty() {
-            return;
-        }
-        if node.elements.is_none() {
-            if *self.paths >= PATHS_MAX {
-                self.overflow += elements.len() as u64;
-                return;
-            }
-            *self.paths += 1;
-            let place = node.place.clone();
-            node.elements = Some(Box::new(FieldNode::at(place)));
-        }
-        let Some(inner) = node.elements.as_deref_mut() else { return };
-        for element in elements {
-            if let Json::Array(nested) = element {
-                // One value, not looked into.
-                inner.stats.present.add(self.ordinal, self.meta);
-                inner.stats.add_type(JsonType::Array, self.ordinal);
-                if !nested.is_empty() {
-                    inner.stats.filled.add(self.ordinal);
-                }
-                let opaque = properties(self.admission, &inner.place).any(PropertyShape::is_opaque);
-                if self.judge && !inner.place.properties.is_empty() && !opaque {
-                    self.type_breach(inner, JsonType::Array);
-                }
-            } else {
-                self.value(inner, element);
-            }
-        }
-    }
-
-    /// Records how a value at a declared field breaks its property. With several properties (the parent may have
-    /// several classes) it breaks a rule when it breaks that rule of each.
-    fn judge(&mut self, node: &mut FieldNode, value: &Json<'_>) {
-        if node.place.properties.is_empty() {
-            return;
-        }
-        match value {
-            Json::Null => {}
-            Json::Array(elements) => {
-                let refused =
-                    properties(self.admission, &node.place).all(|property| !property.admits_array(elements));
-                if refused {
-                    let breaches = node.breaches.get_or_insert_default();
-                    breaches.cardinality.add(self.ordinal, self.meta);
-                    self.breached = true;
-                }
-            }
-            other => {
-                let object = matches!(other, Json::Object(_));
-                let admitted = properties(self.admission, &node.place)
-                    .any(|p| p.admits_literal(other) || (object && !p.classes().is_empty()));
-                if !admitted {
-                    self.type_breach(node, other.json_type());
-                }
-                self.judge_facets(node, other);
-            }
-        }
-    }
-
-    fn judge_facets(&mut self, node: &mut FieldNode, value: &Json<'_>) {
-        let mut first = None;
-        for shape in properties(self.admission, &node.place) {
-            let Some(breach) = shape.facets().and_then(|facets| admission::breach(facets, value)) else {
-                return;
-            };
-            first.get_or_insert(breach);
-        }
-        let Some(breach) = first else { return };
-        self.breached = true;
-        let breaches = node.breaches.get_or_insert_default();
-        if breach != FacetBreach::Values {
-            breaches.bounds.entry(breach).or_default().add(self.ordinal, self.meta);
-            return;
-        }
-        let text = value.lexical().unwrap_or_default();
-        if let Some(seen) = breaches.values.get_mut(text) {
-            seen.add(self.ordinal, self.meta);
-        } else if text.len() <= VALUE_BYTES_MAX && breaches.values.len() < DISTINCT_MAX {
-            breaches.values.entry(text.into()).or_default().add(self.ordinal, self.meta);
-        } else {
-            breaches.other_values.add(self.ordinal, self.meta);
-        }
-    }
-
-    fn type_breach(&mut self, node: &mut FieldNode, found: JsonType) {
-        self.breached = true;
-        let breaches = node.breaches.get_or_insert_default();
-        breaches.types.add(self.ordinal, self.meta);
-        breaches.found.entry(found.as_str()).or_default().add(self.ordinal);
-    }
-
-    /// Records the required keys that the object just walked does not fill.
-    fn missing(&mut self, node: &mut FieldNode, object: u64) {
-        let Some((first, others)) = node.place.classes.split_first() else { return };
-        let admission = self.admission;
-        let Some(class) = admission.class(*first) else { return };
-        let (mut missing, mut emptied) = (Vec::new(), Vec::new());
-        for property in class.properties().iter().filter(|property| property.cardinality().is_required()) {
-            let key = property.key();
-            let by_all = others.iter().all(|other| {
-                let property = admission.class(*other).and_then(|class| class.property(key));
-                property.is_some_and(|property| property.cardinality().is_required())
-            });
-            let child = node.child(key).filter(|_| object > 0);
-            if !by_all || child.is_some_and(|child| child.filled_in == object) {
-                continue;
-            }
-            let is_many = property.cardinality().is_many();
-            if is_many && child.is_some_and(|child| child.emptied_in == object) {
-                emptied.push(key);
-            } else {
-                missing.push(key);
-            }
-        }
-        if !self.judge || (missing.is_empty() && emptied.is_empty()) {
-            return;
-        }
-        self.breached = true;
-        for key in emptied {
-            if let Some(child) = node.position(key).and_then(|position| node.child_at(position)) {
-                child.breaches.get_or_insert_default().cardinality.add(self.ordinal, self.meta);
-            }
-        }
-        if missing.is_empty() {
-            return;
-        }
-        let breaches = node.breaches.get_or_insert_default();
-        for key in missing {
-            if let Some(seen) = breaches.missing.get_mut(key) {
-                seen.add(self.ordinal, self.meta);
-            } else {
-                breaches.missing.entry(key.into()).or_default().add(self.ordinal, self.meta);
-            }
-        }
-    }
-}
-
-/// The properties that a field may be.
-pub(crate) fn properties<'a>(
-    admission: &'a Admission,
-    place: &'a Place,
-) -> impl Iterator<Item = &'a PropertyShape> {
-    place
-        .properties
-        .iter()
-        .filter_map(|(class, position)| admission.class(*class)?.properties().get(*position))
-}
-
-/// Where a member stands: the properties that its key means in the classes of its object. Below an undeclared field,
-/// or one that is not looked into, nothing is judged.
-fn place_of_child(admission: &Admission, parent: &Place, key: &str) -> Place {
-    let opaque = properties(admission, parent).any(PropertyShape::is_opaque);
-    if !parent.judged || opaque || parent.classes.is_empty() {
-        return Place::default();
-    }
-    let found: Vec<(ClassId, usize)> = parent
-        .classes
-        .iter()
-        .filter_map(|class| Some((*class, admission.class(*class)?.position(key)?)))
-        .collect();
-    let mut place = Place { judged: true, properties: found, classes: Vec::new() };
-    let mut classes: Vec<ClassId> =
-        properties(admission, &place).flat_map(PropertyShape::classes).copied().collect();
-    classes.sort_unstable();
-    classes.dedup();
-    place.classes = classes;
-    place
-}
-
 #[cfg(test)]
 mod tests {
+    use knhk_projection::json::JsonType;
+
     use super::*;
     use crate::fixture::{meta, order, profile_of, schema};
 
@@ -528,10 +280,22 @@ mod tests {
             profile.observe(&format!("t{n}"), &Json::Null, &meta("", 0));
         }
         assert_eq!(profile.overflow().event_types, 1);
-        for n in 0..i64::try_from(SECONDS_MAX).unwrap() {
+        let mut profile = Profile::new();
+        let wide = (0..PATHS_MAX).map(|n| format!("\"k{n}\":1,")).collect::<Vec<_>>().concat();
+        let wide = format!("{{{}}}", wide.trim_end_matches(','));
+        for n in 0..=FIELDS_MAX / PATHS_MAX {
+            profile.observe(&format!("t{n}"), &Json::parse(&wide).unwrap(), &meta("", 0));
+        }
+        assert_eq!(profile.overflow().paths, PATHS_MAX as u64);
+    }
+
+    #[test]
+    fn seconds_that_do_not_fit_are_counted() {
+        let mut profile = Profile::new();
+        for n in 0..=i64::try_from(SECONDS_MAX).unwrap() {
             profile.observe("t", &Json::Null, &meta("", n * 1_000));
         }
-        assert_eq!(profile.overflow().seconds, EVENT_TYPES_MAX as u64 - 1);
+        assert_eq!(profile.overflow().seconds, 1);
     }
 
     #[test]

@@ -4,13 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use knhk_projection::ProjectionError;
-use knhk_projection::json::{self, Json, Member};
-use knhk_projection::lexical;
+use knhk_projection::json::{self, Json};
 use sha2::{Digest, Sha256};
 
+use crate::envelope::{Envelope, Fault};
 use crate::error::ObservationError;
 use crate::frame::{Cut, Framer};
 pub use crate::frame::{EVENT_BYTES_MAX, Oversize};
@@ -155,7 +152,6 @@ impl<R: BufRead> EventReader<R> {
         let Some(cut) = self.framer.next(oversize)? else { return Ok(None) };
         let (offset, line, column) = self.framer.start;
         let bytes = self.framer.bytes();
-        let leading = bytes.len() - bytes.trim_ascii_start().len();
         let place = Place { offset, line, column, bytes };
         if let Cut::Oversize { sha256, length } = cut {
             let message = format!("the event has {length} bytes, more than {EVENT_BYTES_MAX}");
@@ -165,34 +161,29 @@ impl<R: BufRead> EventReader<R> {
         }
         if cut == Cut::Stray {
             let message = if bytes.is_empty() { "`,` or `]` is missing" } else { "text between events" };
-            return Ok(Some(place.reject(Fault::at(0, Reason::NotJson, message))));
+            return Ok(Some(Item::Reject(place.reject(Fault::at(0, Reason::NotJson, message)))));
         }
-        let text = match std::str::from_utf8(&bytes[leading..]) {
-            Ok(text) => text,
-            Err(error) => {
-                let fault =
-                    Fault::at(leading + error.valid_up_to(), Reason::NotUtf8, "bytes that are not UTF-8");
-                return Ok(Some(place.reject(fault)));
-            }
-        };
-        let members = match json::parse_members(text) {
-            Ok(members) => members,
-            Err(error) => return Ok(Some(place.reject(Fault::of_json(&error, leading)))),
-        };
-        let envelope = Envelope { text, members, metadata: BTreeMap::new() };
-        let read = if envelope.has("specversion") {
-            envelope.cloud_event(self.time_ms, &mut self.decoded)
-        } else {
-            envelope.plain(self.time_ms)
-        };
-        Ok(Some(match read {
+        match place.read(self.time_ms, &mut self.decoded) {
             Ok(event) => {
                 self.time_ms = event.time_ms;
-                Item::Event(Event { line, offset: offset + leading as u64, ..event })
+                Ok(Some(Item::Event(event)))
             }
-            Err(fault) => place.reject(fault),
-        }))
+            Err(reject) => Ok(Some(Item::Reject(reject))),
+        }
     }
+}
+
+/// Reads one event from its exact bytes, as [`Event::raw`] holds them, whatever lines they span. `time_before_ms` is its
+/// time when it names none; `decoded` holds its data where that is encoded in base64.
+///
+/// # Errors
+/// The reject; its line and column count from the start of `bytes`.
+pub fn read_event<'a>(
+    bytes: &'a [u8],
+    time_before_ms: i64,
+    decoded: &'a mut String,
+) -> Result<Event<'a>, Reject<'a>> {
+    Place { offset: 0, line: 1, column: 1, bytes }.read(time_before_ms, decoded)
 }
 
 /// Where a cut starts, and its bytes.
@@ -204,15 +195,38 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn reject(self, fault: Fault) -> Item<'a> {
-        let before = &self.bytes[..fault.at.min(self.bytes.len())];
+    fn read(self, time_before_ms: i64, decoded: &'a mut String) -> Result<Event<'a>, Reject<'a>> {
+        let leading = self.bytes.len() - self.bytes.trim_ascii_start().len();
+        let text = std::str::from_utf8(&self.bytes[leading..]).map_err(|error| {
+            let at = leading + error.valid_up_to();
+            self.reject(Fault::at(at, Reason::NotUtf8, "bytes that are not UTF-8"))
+        })?;
+        let text = text.trim_ascii_end();
+        let members =
+            json::parse_members(text).map_err(|error| self.reject(Fault::of_json(&error, leading)))?;
+        let event = Envelope::new(text, members).read(time_before_ms, decoded).map_err(|fault| {
+            let at = leading + fault.at;
+            self.reject(Fault { at, ..fault })
+        })?;
+        // What stands before the event is white space: it may hold line ends.
+        let (line, _) = self.place_of(leading);
+        Ok(Event { line, offset: self.offset + leading as u64, ..event })
+    }
+
+    /// Line and column of a byte.
+    fn place_of(&self, at: usize) -> (u64, u64) {
+        let before = &self.bytes[..at.min(self.bytes.len())];
         let mut lines = before.split(|byte| *byte == b'\n');
         // Splitting gives at least one piece; further ones start in column 1.
         let first = lines.next().map_or(0, <[u8]>::len) as u64;
         let (newlines, last) = lines.fold((0, None), |(count, _), line| (count + 1, Some(line.len() as u64)));
-        let column = last.map_or(self.column + first, |last| last + 1);
-        Item::Reject(Reject {
-            line: self.line + newlines,
+        (self.line + newlines, last.map_or(self.column + first, |last| last + 1))
+    }
+
+    fn reject(&self, fault: Fault) -> Reject<'a> {
+        let (line, column) = self.place_of(fault.at);
+        Reject {
+            line,
             column,
             reason: fault.reason,
             message: fault.message,
@@ -220,216 +234,7 @@ impl<'a> Place<'a> {
             length: self.bytes.len() as u64,
             sha256: Sha256::digest(self.bytes).into(),
             raw: self.bytes,
-        })
-    }
-}
-
-struct Fault {
-    at: usize,
-    reason: Reason,
-    message: String,
-}
-
-impl Fault {
-    fn at(at: usize, reason: Reason, message: impl Into<String>) -> Self {
-        Self { at, reason, message: message.into() }
-    }
-
-    fn of_json(error: &ProjectionError, leading: usize) -> Self {
-        let reason = match error {
-            ProjectionError::Syntax { .. } => Reason::NotJson,
-            ProjectionError::TooDeep { .. } => Reason::TooDeep,
-            ProjectionError::DuplicateKey { .. } => Reason::DuplicateKey,
-            ProjectionError::NumberTooLarge { .. } => Reason::NumberTooLarge,
-            ProjectionError::TooManyValues { .. } => Reason::TooManyValues,
-            ProjectionError::NotAnObject { .. } => Reason::BadEnvelope,
-        };
-        Self { at: leading + error.offset(), reason, message: error.to_string() }
-    }
-}
-
-struct Envelope<'a> {
-    text: &'a str,
-    members: Vec<Member<'a>>,
-    metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-}
-
-impl<'a> Envelope<'a> {
-    fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|member| member.key == key)
-    }
-
-    fn take(&mut self, key: &str) -> Option<Member<'a>> {
-        let position = self.members.iter().position(|member| member.key == key)?;
-        Some(self.members.swap_remove(position))
-    }
-
-    /// Where a member's value starts in the text.
-    fn place_of(&self, member: &Member<'_>) -> usize {
-        member.text.as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
-    }
-
-    fn fault(&self, member: &Member<'_>, reason: Reason, message: impl Into<String>) -> Fault {
-        Fault::at(self.place_of(member), reason, message)
-    }
-
-    /// A member that must be a string that is neither empty nor too long; `None` when it is absent.
-    fn name(&mut self, key: &str, reason: Reason) -> Result<Option<Cow<'a, str>>, Fault> {
-        let Some(member) = self.take(key) else { return Ok(None) };
-        match &member.value {
-            Json::String(text) if !text.is_empty() && text.len() <= NAME_BYTES_MAX => match member.value {
-                Json::String(text) => Ok(Some(text)),
-                _ => Ok(None),
-            },
-            _ => {
-                let message = format!("`{key}` must be a string of 1 to {NAME_BYTES_MAX} bytes");
-                Err(self.fault(&member, reason, message))
-            }
         }
-    }
-
-    fn required(&mut self, key: &str, reason: Reason) -> Result<Cow<'a, str>, Fault> {
-        self.name(key, reason)?.ok_or_else(|| Fault::at(0, reason, format!("`{key}` is missing")))
-    }
-
-    /// Strings as they are, other values by their JSON text.
-    fn add_metadata(&mut self, members: Vec<Member<'a>>) -> Result<(), Fault> {
-        if self.metadata.len() + members.len() > METADATA_MAX {
-            let message = format!("more than {METADATA_MAX} attributes beside the data");
-            return Err(Fault::at(0, Reason::BadEnvelope, message));
-        }
-        for Member { key, value, text } in members {
-            let value = match value {
-                Json::String(string) => string,
-                _ => Cow::Borrowed(text),
-            };
-            self.metadata.insert(key, value);
-        }
-        Ok(())
-    }
-
-    /// Everything not taken yet is metadata.
-    fn rest_to_metadata(&mut self) -> Result<(), Fault> {
-        let rest = std::mem::take(&mut self.members);
-        self.add_metadata(rest)
-    }
-
-    fn event(
-        self,
-        [id, source, event_type]: [Cow<'a, str>; 3],
-        sector: Option<Cow<'a, str>>,
-        time_ms: i64,
-        (data, data_raw): (Json<'a>, &'a str),
-    ) -> Event<'a> {
-        let raw = self.text.as_bytes();
-        let metadata = self.metadata;
-        Event { id, source, event_type, sector, time_ms, data, data_raw, raw, metadata, line: 0, offset: 0 }
-    }
-
-    fn cloud_event(mut self, time_before_ms: i64, decoded: &'a mut String) -> Result<Event<'a>, Fault> {
-        if let Some(version) = self.take("specversion")
-            && version.value.as_str() != Some("1.0")
-        {
-            return Err(self.fault(&version, Reason::BadEnvelope, "`specversion` must be \"1.0\""));
-        }
-        let event_type = self.required("type", Reason::MissingType)?;
-        let id = self.required("id", Reason::BadEnvelope)?;
-        let source = self.required("source", Reason::BadEnvelope)?;
-        let time_ms = match self.take("time") {
-            None => time_before_ms,
-            Some(member) => match member.value.as_str().and_then(lexical::date_time_ms) {
-                Some(time_ms) => time_ms,
-                None => {
-                    return Err(self.fault(&member, Reason::BadTime, "`time` must be RFC 3339 with a zone"));
-                }
-            },
-        };
-        let data = self.take("data");
-        let data = match (data, self.take("data_base64")) {
-            (Some(member), None) => (member.value, member.text),
-            (None, None) => (Json::Null, "null"),
-            (Some(_), Some(binary)) => {
-                return Err(self.fault(
-                    &binary,
-                    Reason::BadEnvelope,
-                    "both `data` and `data_base64` are there",
-                ));
-            }
-            (None, Some(binary)) => self.decode(&binary, decoded)?,
-        };
-        self.rest_to_metadata()?;
-        Ok(self.event([id, source, event_type], None, time_ms, data))
-    }
-
-    fn decode(&self, binary: &Member<'a>, decoded: &'a mut String) -> Result<(Json<'a>, &'a str), Fault> {
-        let fault = |message: String| self.fault(binary, Reason::BinaryData, message);
-        let content_type = self.members.iter().find(|member| member.key == "datacontenttype");
-        let content_type =
-            content_type.and_then(|member| member.value.as_str()).unwrap_or("application/json");
-        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if media != "application/json" && !media.ends_with("+json") {
-            return Err(fault(format!("`data_base64` holds {content_type:.64}, not JSON")));
-        }
-        let bytes = binary.value.as_str().and_then(|text| STANDARD.decode(text).ok());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        *decoded = text.ok_or_else(|| fault("`data_base64` must be base64 of UTF-8".to_owned()))?;
-        let text: &'a str = decoded;
-        let data = Json::parse(text).map_err(|error| fault(format!("in `data_base64`: {error}")))?;
-        Ok((data, text.trim_matches([' ', '\t', '\r', '\n'])))
-    }
-
-    fn plain(mut self, time_before_ms: i64) -> Result<Event<'a>, Fault> {
-        let whole = !self.has("value") && !self.has("data");
-        let members = if whole { self.members.clone() } else { Vec::new() };
-        let event_type = match self.name("event_type", Reason::MissingType)? {
-            Some(name) => name,
-            None => self.name("type", Reason::MissingType)?.ok_or_else(|| {
-                Fault::at(0, Reason::MissingType, "neither `event_type` nor `type` is there")
-            })?,
-        };
-        let number_id = |value: &Json<'a>| match value {
-            Json::Number(number) if number.is_integer() => Some(Cow::Borrowed(number.text())),
-            _ => None,
-        };
-        let id = match self.members.iter().find(|member| member.key == "id").map(|m| number_id(&m.value)) {
-            Some(Some(digits)) => {
-                self.take("id");
-                digits
-            }
-            Some(None) => self.required("id", Reason::BadEnvelope)?,
-            None => Cow::Owned(hex::encode(Sha256::digest(self.text))),
-        };
-        let source = self.name("source", Reason::BadEnvelope)?.unwrap_or(Cow::Borrowed(UNNAMED_SOURCE));
-        let sector = self.name("sector", Reason::BadEnvelope)?;
-        let time_ms = match self.take("timestamp").or_else(|| self.take("time")) {
-            None => time_before_ms,
-            Some(member) => match &member.value {
-                Json::Number(number) => number.text().parse().ok(),
-                Json::String(text) => lexical::date_time_ms(text),
-                _ => None,
-            }
-            .ok_or_else(|| {
-                let message = "the time must be an integer of Unix milliseconds or RFC 3339 with a zone";
-                self.fault(&member, Reason::BadTime, message)
-            })?,
-        };
-        if let Some(member) = self.take("metadata").filter(|_| !whole) {
-            let Ok(entries) = json::parse_members(member.text) else {
-                return Err(self.fault(&member, Reason::BadEnvelope, "`metadata` must be an object"));
-            };
-            self.add_metadata(entries)?;
-        }
-        if whole {
-            let members = members.into_iter().map(|member| (member.key, member.value)).collect();
-            let text = self.text;
-            return Ok(self.event([id, source, event_type], sector, time_ms, (Json::Object(members), text)));
-        }
-        let data = match self.take("value").or_else(|| self.take("data")) {
-            Some(member) => (member.value, member.text),
-            None => (Json::Null, "null"),
-        };
-        self.rest_to_metadata()?;
-        Ok(self.event([id, source, event_type], sector, time_ms, data))
     }
 }
 
@@ -457,6 +262,8 @@ mod tests {
                         &input[start..start + event.raw.len()],
                         "the offset leads to the bytes"
                     );
+                    let again = Event { line: 1, offset: 0, ..event.clone() };
+                    assert_eq!(read_event(event.raw, event.time_ms, &mut String::new()), Ok(again));
                     Ok((event.id.into(), event.event_type.into(), event.time_ms, event.data_raw.to_owned()))
                 }
                 Item::Reject(reject) => {
@@ -674,6 +481,19 @@ mod tests {
             let expected = if end.is_empty() { 0 } else { 2 };
             assert_eq!((count(line.len()), count(line.len() - 1)), (expected, 0), "{end:?}");
         }
+    }
+
+    #[test]
+    fn white_space_before_an_event_does_not_shift_its_places() {
+        let place = |bytes: &[u8]| match read_event(bytes, 3, &mut String::new()) {
+            Ok(event) => (event.line, event.offset),
+            Err(reject) => (reject.line, reject.column),
+        };
+        assert_eq!(place(b" \n {\"type\":\"t\",\n\"data\":1}\n"), (2, 3));
+        assert_eq!(place(b" \n {\"type\":1}"), (2, 10));
+        assert_eq!(place(b"  {\"type\":x}"), (1, 11));
+        assert_eq!(place(b"  {\n\xff}"), (2, 1));
+        assert_eq!(read(b"  {\"type\":1}"), [Err((1, 11, "KNHK-E1515"))]);
     }
 
     struct Failing;

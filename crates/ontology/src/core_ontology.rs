@@ -10,6 +10,7 @@ use crate::shacl::{Shapes, Violation};
 use crate::sigma::Sigma;
 use crate::snapshot::Version;
 use crate::trie::Hash;
+use crate::triple_delta::TripleDelta;
 use crate::turtle;
 
 const MANIFEST: &str = include_str!("../../../sectors/core/sector.toml");
@@ -72,6 +73,19 @@ pub fn core_graph() -> Result<&'static Graph, OntologyError> {
 /// Those of the SHACL engine.
 pub fn meta_violations(sigma: &Sigma) -> Result<Vec<Violation>, OntologyError> {
     META_SHAPES.as_ref().map_err(Clone::clone)?.validate(sigma.iter())
+}
+
+/// As [`meta_violations`] of `after`, looked for only where `delta`, which led there from a sound `before`, may have made
+/// a difference.
+///
+/// # Errors
+/// Those of the SHACL engine.
+pub fn meta_violations_after(
+    before: &Sigma,
+    after: &Sigma,
+    delta: &TripleDelta,
+) -> Result<Vec<Violation>, OntologyError> {
+    META_SHAPES.as_ref().map_err(Clone::clone)?.validate_change(before, after, delta)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 //! # Ok::<(), knhk_ontology::OntologyError>(())
 //! ```
 
+pub mod affected;
 pub mod classification;
 pub mod context;
 pub mod core_ontology;
@@ -51,7 +52,7 @@ pub mod triple_delta;
 pub mod turtle;
 pub mod vocab;
 
-pub use core_ontology::{core_graph, core_pack, meta_violations};
+pub use core_ontology::{core_graph, core_pack, meta_violations, meta_violations_after};
 pub use error::OntologyError;
 pub use graph::Graph;
 pub use history::History;

@@ -53,6 +53,8 @@ pub struct Shapes {
     graph: oxrdf::Graph,
     /// Predicates that some shape may read; `None` when `sh:closed` reads them all.
     reads: Option<BTreeSet<Iri>>,
+    /// Predicates that some shape follows from object to subject.
+    inverted: BTreeSet<Iri>,
 }
 
 impl fmt::Debug for Shapes {
@@ -90,7 +92,11 @@ impl Shapes {
             problem: error.to_string(),
         })?;
         let is_closed = graph.matching(None, Some(&vocab::SH_CLOSED), None).next().is_some();
-        Ok(Self { graph: shapes, reads: (!is_closed).then(|| read_by(graph)) })
+        let inverting =
+            ["inversePath", "targetObjectsOf"].map(|l| Iri::derived(format!("{}{l}", vocab::SH_NAMESPACE)));
+        let inverted = inverting.iter().flat_map(|predicate| graph.matching(None, Some(predicate), None));
+        let inverted = inverted.filter_map(|triple| triple.object.as_iri().cloned()).collect();
+        Ok(Self { graph: shapes, reads: (!is_closed).then(|| read_by(graph)), inverted })
     }
 
     /// Takes the shapes of a sector, for validating its data: those of core are about ontologies, not about data.
@@ -109,9 +115,20 @@ impl Shapes {
     /// # Errors
     /// [`OntologyError::BadShape`] when the engine gives up.
     pub fn validate(&self, data: impl IntoIterator<Item = Triple>) -> Result<Vec<Violation>, OntologyError> {
-        let is_read =
-            |triple: &Triple| self.reads.as_ref().is_none_or(|reads| reads.contains(&triple.predicate));
-        evaluate(&self.graph, data.into_iter().filter(is_read).map(|triple| convert(&triple)))
+        let read = data.into_iter().filter(|triple| self.reads(&triple.predicate));
+        evaluate(&self.graph, read.map(|triple| convert(&triple)))
+    }
+
+    pub(crate) fn reads(&self, predicate: &Iri) -> bool {
+        self.reads.as_ref().is_none_or(|reads| reads.contains(predicate))
+    }
+
+    pub(crate) fn inverts(&self, predicate: &Iri) -> bool {
+        self.inverted.contains(predicate)
+    }
+
+    pub(crate) fn inverted(&self) -> impl Iterator<Item = &Iri> {
+        self.inverted.iter()
     }
 }
 

@@ -81,7 +81,7 @@ impl Admission {
     }
 
     /// Of several classes none of which admits the object, the one whose keys fit best: the report speaks of that one.
-    fn nearest(&self, classes: &[ClassId], members: &Members<'_>) -> ClassId {
+    fn nearest(&self, classes: &[ClassId], members: &Members<'_>) -> Option<ClassId> {
         let misfit = |id: &ClassId| {
             let Some(class) = self.class(*id) else { return usize::MAX };
             let undeclared = members.iter().filter(|(key, _)| class.property(key).is_none()).count();
@@ -92,7 +92,7 @@ impl Admission {
                 .count();
             undeclared + missing
         };
-        classes.iter().copied().min_by_key(misfit).unwrap_or(first)
+        classes.iter().copied().min_by_key(misfit)
     }
 }
 
@@ -205,8 +205,8 @@ impl Report<'_> {
         match value {
             Json::Object(members) if !property.classes().is_empty() => {
                 let admission = self.admission;
-                let class = match property.classes().as_slice() {
-                    [class] => *class,
+                let class = match property.classes() {
+                    [class] => Some(*class),
                     classes => {
                         let mut memory = Memory::default();
                         if classes.iter().any(|class| admission.object_conforms(*class, members, &mut memory))
@@ -216,7 +216,9 @@ impl Report<'_> {
                         admission.nearest(classes, members)
                     }
                 };
-                self.object(class, members);
+                if let Some(class) = class {
+                    self.object(class, members);
+                }
             }
             other => {
                 self.add(ViolationKind::Type, property.key(), property.expected(), type_of(other).to_owned());

@@ -128,18 +128,27 @@ pub(crate) enum Durability {
 
 /// Replaces a file by renaming a whole new one over it.
 pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    let temporary = path.with_extension("tmp");
+    replace_by_way_of(&path.with_extension("tmp"), path, bytes, durability)
+}
+
+/// Like [`replace`], with the new file made at `temporary`, which must be on the same file system.
+pub(crate) fn replace_by_way_of(
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
-        .open(&temporary)
-        .map_err(Error::io("create", &temporary))?;
-    file.write_all(bytes).map_err(Error::io("write", &temporary))?;
+        .open(temporary)
+        .map_err(Error::io("create", temporary))?;
+    file.write_all(bytes).map_err(Error::io("write", temporary))?;
     if durability == Durability::Synced {
-        file.sync_all().map_err(Error::io("sync", &temporary))?;
+        file.sync_all().map_err(Error::io("sync", temporary))?;
     }
-    fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
+    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
     match (durability, path.parent()) {
         (Durability::Synced, Some(parent)) => sync(parent),
         _ => Ok(()),

@@ -10,14 +10,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// On what.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The device or the quota is full.
     #[error("no space left to {action} {}: free some and open the log again", path.display())]
@@ -154,11 +154,11 @@ impl Error {
 
     /// Makes an I/O error with its action and path; a full device has a code of its own.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
+        move |cause| match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::NoSpace { action, path: path.to_owned() }
             }
-            _ => Self::Io { action, path: path.to_owned(), source },
+            _ => Self::Io { action, path: path.to_owned(), cause },
         }
     }
 }

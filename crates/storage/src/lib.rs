@@ -13,6 +13,7 @@
 
 pub mod audit;
 mod directory;
+mod erase;
 pub mod error;
 pub mod key_file;
 pub mod log;

@@ -16,6 +16,7 @@ use knhk_evidence::state::LogState;
 use knhk_evidence::verify::{Report, Trust, Verifier, segment_name};
 use knhk_evidence::{Hash, SigningKey, VerifyingKey};
 
+use crate::audit;
 use crate::directory::{self, Directory, Durability};
 use crate::error::{Error, Result};
 
@@ -69,12 +70,12 @@ pub struct AppendedBlock {
 /// call returns [`Error::Poisoned`].
 #[derive(Debug)]
 pub struct Log {
-    directory: Directory,
+    pub(crate) directory: Directory,
     options: Options,
     key: SigningKey,
     state: LogState,
     chain: Chain,
-    segment: Segment,
+    pub(crate) segment: Segment,
     group: Vec<u8>,
     pending: u32,
     note: String,
@@ -85,7 +86,7 @@ pub struct Log {
 
 /// The segment being written.
 #[derive(Debug)]
-enum Segment {
+pub(crate) enum Segment {
     Open {
         file: File,
         len: u64,
@@ -184,6 +185,8 @@ impl Log {
         };
         let segment = reopen(&directory, last, tail.committed as u64, recovery.truncated_bytes)?;
         let note = state.checkpoint()?.sign(key)?;
+        let key_changed = audit::published_key(dir).ok().as_ref() != Some(key.verifying_key());
+        let outdated = key_changed || checkpoint.as_ref() != Some(&note);
         let mut log = Self {
             directory,
             options,
@@ -194,11 +197,13 @@ impl Log {
             group: Vec::new(),
             pending: 0,
             note,
-            key_changed: true,
+            key_changed,
             poison: None,
             _lock: lock,
         };
-        log.publish()?;
+        if outdated {
+            log.publish()?;
+        }
         Ok((log, recovery))
     }
 
@@ -364,11 +369,11 @@ impl Log {
         Ok(())
     }
 
-    fn check_poison(&self) -> Result<()> {
+    pub(crate) fn check_poison(&self) -> Result<()> {
         self.poison.as_ref().map_or(Ok(()), |cause| Err(Error::Poisoned { cause: cause.clone() }))
     }
 
-    fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
+    pub(crate) fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.poison = Some(error.to_string());
         }
@@ -411,7 +416,7 @@ fn reopen(directory: &Directory, number: u32, committed: u64, torn: u64) -> Resu
     open_segment(&path)
 }
 
-fn open_segment(path: &Path) -> Result<Segment> {
+pub(crate) fn open_segment(path: &Path) -> Result<Segment> {
     let file = OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))?;
     let len = file.metadata().map_err(Error::io("inspect", path))?.len();
     Ok(Segment::Open { file, len })

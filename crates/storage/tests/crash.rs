@@ -12,7 +12,7 @@ use knhk_storage::{Error, Log, Options, audit, read};
 
 /// A log as it was just before its last group was written, and the whole last segment.
 fn interrupted(roll_len: u64, groups: usize) -> (tempfile::TempDir, String, Vec<u8>, u64) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut log = Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len }).unwrap();
     intern(&mut log);
     for i in 0..groups {
@@ -109,7 +109,7 @@ fn damage_to_what_was_committed_is_not_taken_for_a_torn_tail() {
 #[test]
 fn a_lost_checkpoint_file_is_signed_again_and_reported() {
     for content in [None, Some("")] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         small_log(dir.path(), 1, 1 << 20);
         let path = dir.path().join("checkpoint");
         let note = fs::read_to_string(&path).unwrap();
@@ -126,7 +126,7 @@ fn a_lost_checkpoint_file_is_signed_again_and_reported() {
 
 #[test]
 fn a_log_cut_behind_its_checkpoint_is_refused_unchanged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let path = &segments(dir.path())[0];
     let bytes = fs::read(path).unwrap();
@@ -137,7 +137,7 @@ fn a_log_cut_behind_its_checkpoint_is_refused_unchanged() {
 
 #[test]
 fn a_log_torn_while_it_was_created_is_created_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     drop(Log::create(dir.path(), &key(), NOW_MS).unwrap());
     let path = segments(dir.path())[0].clone();
     let bytes = fs::read(&path).unwrap();

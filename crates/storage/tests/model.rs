@@ -44,7 +44,7 @@ proptest! {
     fn what_was_committed_is_there_and_nothing_else(
         steps in proptest::collection::vec(step(), 1..24), roll_len in prop_oneof![Just(1_u64), Just(4000), Just(1 << 20)],
     ) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let options = Options { roll_len };
         let mut signer = key();
         let mut committed_signer = key();

@@ -70,7 +70,7 @@ fn rewrite_with_roots(dir: &Path, frames: &[(FrameKind, Vec<u8>)]) {
 
 #[test]
 fn every_flipped_byte_is_refused_with_its_place() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 1, 1);
     assert!(segments(dir.path()).len() > 1);
     for path in segments(dir.path()) {
@@ -99,7 +99,7 @@ fn every_flipped_byte_is_refused_with_its_place() {
 
 #[test]
 fn a_log_of_any_other_length_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 1, 1 << 20);
     let path = &segments(dir.path())[0];
     let bytes = fs::read(path).unwrap();
@@ -115,7 +115,7 @@ fn a_log_of_any_other_length_is_refused() {
 
 #[test]
 fn a_missing_segment_or_a_foreign_file_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 4, 1500);
     let count = segments(dir.path()).len();
     for i in 0..count {
@@ -140,7 +140,7 @@ fn a_missing_segment_or_a_foreign_file_is_refused() {
 
 #[test]
 fn a_missing_repeated_or_moved_frame_is_refused_even_with_all_checksums_right() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let original = frames(dir.path());
     rewrite(dir.path(), &original);
@@ -166,7 +166,7 @@ fn a_missing_repeated_or_moved_frame_is_refused_even_with_all_checksums_right() 
 
 #[test]
 fn two_groups_in_the_other_order_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 3, 1 << 20);
     let original = frames(dir.path());
     let commits: Vec<_> =
@@ -181,7 +181,7 @@ fn two_groups_in_the_other_order_are_refused() {
 
 #[test]
 fn frames_of_another_log_are_refused() {
-    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir, other) = (scratch(), scratch());
     small_log(dir.path(), 2, 1 << 20);
     {
         let mut log = knhk_storage::Log::create(other.path(), &key(), NOW_MS + 1).unwrap();
@@ -206,7 +206,7 @@ fn frames_of_another_log_are_refused() {
 
 #[test]
 fn a_receipt_rewritten_with_its_id_and_every_checksum_and_root_is_refused_by_its_signature() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let mut forged = frames(dir.path());
     let at = forged.iter().position(|frame| frame.0 == FrameKind::Receipt).unwrap();
@@ -230,7 +230,7 @@ fn a_receipt_rewritten_with_its_id_and_every_checksum_and_root_is_refused_by_its
 
 #[test]
 fn an_input_or_a_body_rewritten_with_every_checksum_and_root_is_refused_by_the_checkpoint() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let original = frames(dir.path());
     let at = original.iter().rposition(|frame| frame.0 == FrameKind::Input).unwrap();
@@ -266,7 +266,7 @@ fn an_input_or_a_body_rewritten_with_every_checksum_and_root_is_refused_by_the_c
 
 #[test]
 fn a_payload_may_be_erased_in_place_but_not_changed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let mut erased = frames(dir.path());
     let at = erased.iter().position(|frame| frame.0 == FrameKind::Payloads).unwrap();
@@ -287,7 +287,7 @@ fn a_payload_may_be_erased_in_place_but_not_changed() {
 
 #[test]
 fn a_checkpoint_of_a_shorter_log_covers_less_and_says_so() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     small_log(dir.path(), 2, 1 << 20);
     let original = frames(dir.path());
     let older = original.iter().rev().find(|frame| frame.0 == FrameKind::Checkpoint).unwrap();

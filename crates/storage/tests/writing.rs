@@ -226,3 +226,49 @@ fn a_failed_write_stops_the_log() {
     append_receipt(&mut log, "finance");
     log.commit().unwrap();
 }
+
+#[test]
+fn reading_stops_at_damage_and_at_the_end_of_what_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    small_log(dir.path(), 3, 1);
+    let paths = segments(dir.path());
+    let last = fs::read(paths.last().unwrap()).unwrap();
+    // A group that is just being written is not there yet.
+    for len in [0, 10, 36, 50, last.len() - 1] {
+        fs::write(paths.last().unwrap(), &last[..len]).unwrap();
+        assert_eq!(read::entries(dir.path()).unwrap().map(Result::unwrap).count(), 10, "length {len}");
+    }
+    fs::write(paths.last().unwrap(), &last).unwrap();
+    // An earlier segment cannot be.
+    let earlier = fs::read(&paths[1]).unwrap();
+    for changed in [&earlier[..earlier.len() - 1], &[&earlier[..], &[0]].concat(), &last] {
+        fs::write(&paths[1], changed).unwrap();
+        let results: Vec<_> = read::entries(dir.path()).unwrap().collect();
+        let Err(Error::Evidence(error)) = results.last().unwrap() else { panic!("{results:?}") };
+        assert_eq!(error.place().unwrap().segment, "00000001.seg");
+        assert!(results.iter().rev().skip(1).all(Result::is_ok));
+    }
+}
+
+#[test]
+fn files_that_are_not_a_logs_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    small_log(dir.path(), 1, 1 << 20);
+    for (name, content) in [("key.pub", &b"\xff"[..]), ("key.pub", b"no newline"), ("checkpoint", b"\xff\n")]
+    {
+        let good = fs::read(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name), content).unwrap();
+        assert_eq!(audit::verify(dir.path(), None, &[]).unwrap_err().code(), "KNHK-E1207");
+        fs::write(dir.path().join(name), good).unwrap();
+    }
+    let stranger = SigningKey::generate([9; 32], b"");
+    fs::write(dir.path().join("key.pub"), format!("{}\n", stranger.verifying_key())).unwrap();
+    assert_eq!(audit::verify(dir.path(), None, &[]).unwrap_err().code(), "KNHK-E1115");
+    fs::write(dir.path().join("key.pub"), vec![b'x'; 4096]).unwrap();
+    assert!(matches!(audit::published_key(dir.path()), Err(Error::Layout { .. })));
+    // The key that is published is rewritten by whoever holds it.
+    drop(Log::open(dir.path(), &key()).unwrap());
+    assert_eq!(&audit::published_key(dir.path()).unwrap(), key().verifying_key());
+    fs::remove_file(dir.path().join("checkpoint")).unwrap();
+    assert_eq!(audit::checkpoint_note(dir.path()).unwrap_err().code(), "KNHK-E1207");
+}

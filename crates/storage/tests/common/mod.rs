@@ -14,6 +14,12 @@ use knhk_storage::{Log, Options};
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
+/// A directory for one test, in memory where the system has such: these tests are about bytes, not about disks.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
 pub(crate) fn key() -> SigningKey {
     SigningKey::generate([1; 32], b"test")
 }
@@ -95,7 +101,7 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 
 /// A copy of a data directory, without its lock.
 pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
+    let to = scratch();
     fs::create_dir(to.path().join("log")).unwrap();
     for name in ["checkpoint", "key.pub"] {
         fs::copy(from.join(name), to.path().join(name)).unwrap();

@@ -1,0 +1,243 @@
+//! What an operator and an auditor do with a data directory.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{example, json, list, observe, run};
+use serde_json::Value;
+
+fn with_log() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    observe(dir.path(), "logistics", &[&example("events-drift.ndjson")]);
+    dir
+}
+
+fn key(dir: &Path) -> String {
+    fs::read_to_string(dir.join("data/key.pub")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_log_verifies_with_a_key_and_says_when_it_vouches_for_itself() {
+    let dir = with_log();
+    let (code, own) = json(dir.path(), &["log", "verify", "data"]);
+    assert_eq!((code, &own["self_attested"]), (0, &Value::Bool(true)));
+    let (code, trusted) = json(dir.path(), &["log", "verify", "data", "--key", &key(dir.path())]);
+    assert_eq!((code, &trusted["self_attested"]), (0, &Value::Bool(false)));
+    assert_eq!(trusted["entries"], trusted["covered"]);
+
+    let other = with_log();
+    let (code, _, err) = run(dir.path(), &["log", "verify", "data", "--key", &key(other.path())]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("KNHK-E11"), "{err}");
+}
+
+#[test]
+fn the_private_key_stays_outside_the_data_directory() {
+    let dir = with_log();
+    let secret = fs::read_to_string(dir.path().join("data.key")).unwrap();
+    let secret = secret.trim();
+    let mut folders = vec![dir.path().join("data")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{}", path.display());
+            }
+        }
+    }
+    let example = example("events-normal.ndjson");
+    let inside = ["observe", "--sector", "logistics", "--data", "d", "--signing-key", "d/my.key", example.to_str().unwrap()];
+    let (code, _, err) = run(dir.path(), &inside);
+    assert_eq!(code, 6);
+    assert!(err.contains("KNHK-E1808"), "{err}");
+}
+
+#[test]
+fn a_changed_byte_is_refused_with_its_place() {
+    let dir = with_log();
+    let path = dir.path().join("data/log/00000000.seg");
+    let bytes = fs::read(&path).unwrap();
+    for at in [0, 100, bytes.len() / 2, bytes.len() - 1] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&path, &changed).unwrap();
+        let (code, _, err) = run(dir.path(), &["log", "verify", "data"]);
+        assert_ne!(code, 0, "byte {at}");
+        assert!(err.contains("00000000.seg"), "byte {at}: {err}");
+    }
+}
+
+#[test]
+fn replay_disagrees_after_an_input_was_edited_and_says_where() {
+    let dir = with_log();
+    let path = dir.path().join("data/log/00000000.seg");
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(12).position(|w| w == b"customs_hold").unwrap();
+    let mut changed = bytes.clone();
+    changed[at] = b'x';
+    fs::write(&path, &changed).unwrap();
+    let (code, _, err) = run(dir.path(), &["replay", "data"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("00000000.seg") && err.contains("offset"), "{err}");
+}
+
+#[test]
+fn a_proof_convinces_with_a_public_key_alone() {
+    let dir = with_log();
+    let first = fs::read_to_string(example("events-drift.ndjson")).unwrap().lines().next().unwrap().to_owned();
+    let id = serde_json::from_str::<Value>(&first).unwrap()["id"].as_str().unwrap().to_owned();
+    let (code, _, err) = run(dir.path(), &["receipts", "prove", &id, "--data", "data", "-o", "proof"]);
+    assert_eq!(code, 0, "{err}");
+    fs::write(dir.path().join("event.json"), format!("{first}\n")).unwrap();
+    let key = key(dir.path());
+    let (code, proven) = json(dir.path(), &["receipts", "check", "proof", "--key", &key, "--event", "event.json"]);
+    assert_eq!((code, &proven["proven"]), (0, &Value::Bool(true)));
+
+    fs::write(dir.path().join("event.json"), first.replace("2026", "2025")).unwrap();
+    let (code, _, err) = run(dir.path(), &["receipts", "check", "proof", "--key", &key, "--event", "event.json"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("KNHK-E1811"), "{err}");
+
+    let (_, receipts) = json(dir.path(), &["receipts", "list", "--data", "data"]);
+    let receipt = receipts.as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+    run(dir.path(), &["receipts", "prove", &receipt[..16], "--data", "data", "-o", "proof2"]);
+    let (code, proven) = json(dir.path(), &["receipts", "check", "proof2", "--key", &key]);
+    assert_eq!((code, &proven["what"]), (0, &Value::from("entry")));
+}
+
+#[test]
+fn every_byte_of_a_proof_counts() {
+    let dir = with_log();
+    run(dir.path(), &["receipts", "prove", "7", "--data", "data", "-o", "proof"]);
+    let proof = fs::read(dir.path().join("proof")).unwrap();
+    let key = key(dir.path());
+    // Each run is a process: a spread of places here, every byte in the tests of the format.
+    for at in (0..proof.len()).step_by(proof.len() / 40) {
+        let mut changed = proof.clone();
+        changed[at] ^= 1;
+        fs::write(dir.path().join("changed"), &changed).unwrap();
+        let (code, out, _) = run(dir.path(), &["receipts", "check", "changed", "--key", &key]);
+        assert_ne!(code, 0, "byte {at}: {out}");
+    }
+}
+
+#[test]
+fn a_rollback_is_a_new_snapshot_with_the_old_content() {
+    let dir = with_log();
+    let (_, before) = json(dir.path(), &["ontology", "log", "--data", "data"]);
+    let first = &before.as_array().unwrap()[0];
+    let to = first["snapshot_id"].as_str().unwrap();
+    let (code, done) = json(dir.path(), &["rollback", "--data", "data", "--to", &to[..10], "--reason", "test"]);
+    assert_eq!(code, 0);
+    assert_eq!(done["content_id"], first["content_id"]);
+    assert_ne!(done["snapshot_id"], first["snapshot_id"]);
+    let (_, after) = json(dir.path(), &["ontology", "log", "--data", "data"]);
+    assert_eq!(after.as_array().unwrap().len(), before.as_array().unwrap().len() + 1);
+    let (code, _, err) = run(dir.path(), &["rollback", "--data", "data", "--to", &to[..10]]);
+    assert_eq!(code, 6);
+    assert!(err.contains("KNHK-E1712"), "{err}");
+    let (code, _, err) = run(dir.path(), &["replay", "data"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = run(dir.path(), &["log", "verify", "data"]);
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn a_held_change_waits_for_a_person_who_promotes_or_rejects_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let drift = example("events-drift.ndjson");
+    let arguments =
+        ["observe", "--sector", "logistics", "--data", "data", "--promote", "hold", drift.to_str().unwrap()];
+    let (code, report) = json(dir.path(), &arguments);
+    assert_eq!(code, 1);
+    assert!(list(&report, "proposals").iter().all(|p| p["outcome"] != "promoted"));
+    assert_eq!(list(&report, "snapshots").len(), 1);
+
+    let find = |path: &str| {
+        let concerns = |p: &&Value| list(p, "changes").iter().any(|c| c["path"] == path);
+        list(&report, "proposals").iter().find(concerns).unwrap()["id"].as_str().unwrap()[..12].to_owned()
+    };
+    let (code, done) = json(dir.path(), &["proposals", "promote", &find("geofence"), "--data", "data"]);
+    assert_eq!((code, &done["outcome"]), (0, &Value::from("promoted")), "{done}");
+    let reject = ["proposals", "reject", &find("batteryPct"), "--data", "data", "--reason", "noise"];
+    let (code, done) = json(dir.path(), &reject);
+    assert_eq!((code, &done["outcome"]), (1, &Value::from("rejected")));
+    // A person's word does not replace the signature that doctrine asks for.
+    let (code, done) =
+        json(dir.path(), &["proposals", "promote", &find("preferenceCertificate"), "--data", "data"]);
+    assert_eq!((code, &done["outcome"]), (1, &Value::from("held")), "{done}");
+    let (code, _, err) = run(dir.path(), &reject);
+    assert_eq!(code, 6, "{err}");
+
+    let (code, _, err) = run(dir.path(), &["replay", "data"]);
+    assert_eq!(code, 0, "{err}");
+}
+
+#[test]
+fn receipts_of_a_cycle_are_linked() {
+    let dir = with_log();
+    let (_, receipts) = json(dir.path(), &["receipts", "list", "--data", "data"]);
+    let receipts = receipts.as_array().unwrap();
+    for (before, after) in receipts.iter().zip(&receipts[1..]) {
+        assert_eq!(after["parent"], before["id"]);
+    }
+    assert!(receipts[0]["parent"].is_null());
+    let (code, out, _) = run(dir.path(), &["receipts", "show", receipts[3]["id"].as_str().unwrap(), "--data", "data"]);
+    assert_eq!(code, 0);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["id"], receipts[3]["id"]);
+    assert!(shown["body"].is_object());
+}
+
+#[test]
+fn packs_and_ontologies_are_shown() {
+    let dir = with_log();
+    let (_, sectors) = json(dir.path(), &["sector", "list", "--data", "data"]);
+    assert_eq!(sectors.as_array().unwrap().len(), 2);
+    for arguments in [
+        &["sector", "list"][..],
+        &["sector", "show", "logistics"],
+        &["ontology", "show", "--data", "data"],
+        &["ontology", "log", "--data", "data"],
+        &["ontology", "diff", "--data", "data"],
+        &["receipts", "list", "--data", "data", "--sector", "logistics"],
+        &["proposals", "list", "--data", "data"],
+        &["explain"],
+        &["explain", "e1709"],
+        &["--help"],
+    ] {
+        let (code, out, err) = run(dir.path(), arguments);
+        assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");
+        assert!(!out.is_empty());
+    }
+}
+
+#[test]
+fn mistakes_get_a_code_and_an_exit_code() {
+    let dir = with_log();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::write(dir.path().join("nothing.ndjson"), "").unwrap();
+    for (arguments, code, error) in [
+        (&["observe", "--sector", "logistics", "empty"][..], 5, "KNHK-E1802"),
+        (&["observe", "--sector", "logistics", "nothing.ndjson"], 5, "KNHK-E1802"),
+        (&["observe", "--sector", "logistics", "missing.ndjson"], 5, "KNHK-E1801"),
+        (&["observe", "--sector", "nowhere", "nothing.ndjson"], 6, "KNHK-E1803"),
+        (&["sector", "init", "x", "--from", "nothing.ndjson", "--dir", "empty"], 6, "KNHK-E1804"),
+        (&["ontology", "show", "--data", "empty"], 5, "KNHK-E1805"),
+        (&["ontology", "show", "--data", "data", "--sector", "x"], 6, "KNHK-E1704"),
+        (&["receipts", "show", "0", "--data", "data"], 6, "KNHK-E1807"),
+        (&["explain", "KNHK-E0000"], 6, "KNHK-E1809"),
+        (&["log", "verify", "empty"], 5, "KNHK-E1805"),
+    ] {
+        let (got, _, err) = run(dir.path(), arguments);
+        assert_eq!(got, code, "{arguments:?}: {err}");
+        assert!(err.contains(error), "{arguments:?}: {err}");
+    }
+    assert_eq!(run(dir.path(), &["observe"]).0, 4);
+    assert_eq!(run(dir.path(), &["no-such-command"]).0, 4);
+}
