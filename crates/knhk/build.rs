@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     code.push_str("/// (code, page) of every error and finding, by code.\npub(crate) static PAGES: &[(&str, &str)] = &[\n");
     for path in files(&root.join("docs/errors"), "md")? {
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
-        writeln!(code, "    ({name:?}, include_str!({:?})),", fs::canonicalize(&path)?)?;
+        writeln!(code, "    ({name:?}, include_str!({:?})),", text(&path)?)?;
     }
     code.push_str("];\n\n/// (sector, file name, content) of every shipped pack but core.\n");
     code.push_str("pub(crate) static PACKS: &[(&str, &str, &[u8])] = &[\n");
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for extension in ["toml", "ttl", "jsonld"] {
             for path in files(sector, extension)? {
                 let file = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                writeln!(code, "    ({name:?}, {file:?}, include_bytes!({:?})),", fs::canonicalize(&path)?)?;
+                writeln!(code, "    ({name:?}, {file:?}, include_bytes!({:?})),", text(&path)?)?;
             }
         }
     }
@@ -46,4 +46,10 @@ fn files(dir: &Path, extension: &str) -> std::io::Result<Vec<std::path::PathBuf>
     }
     paths.sort();
     Ok(paths)
+}
+
+/// The absolute path as text, which the generated code quotes.
+fn text(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let absolute = fs::canonicalize(path)?;
+    Ok(absolute.to_str().ok_or("a path that is not UTF-8")?.to_owned())
 }

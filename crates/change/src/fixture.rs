@@ -204,7 +204,7 @@ impl Bench {
         };
         let mut ended = Vec::new();
         let checked = pipeline::check(&self.base, Proposal::new(stated).unwrap(), &context, &mut |stage| {
-            ended.push(stage)
+            ended.push(stage);
         });
         assert_eq!(ended, crate::finding::Stage::ALL, "every stage runs, in order");
         checked

@@ -470,6 +470,20 @@ fn busiest_minute(seconds: &BTreeMap<i64, u64>) -> u64 {
         .unwrap_or(0)
 }
 
+/// A datatype by prefix and name, as ontologies write it.
+fn curie(datatype: Datatype) -> &'static str {
+    match datatype {
+        Datatype::String => "xsd:string",
+        Datatype::Boolean => "xsd:boolean",
+        Datatype::Integer => "xsd:integer",
+        Datatype::Decimal => "xsd:decimal",
+        Datatype::DateTime => "xsd:dateTime",
+        Datatype::Date => "xsd:date",
+        Datatype::AnyUri => "xsd:anyURI",
+        Datatype::Json => "rdf:JSON",
+    }
+}
+
 /// Ranges for people: `xsd:string | xsd:integer`, a class by its IRI, `unknown` when no value was seen.
 fn ranges_text(ranges: &BTreeSet<Range>) -> String {
     if ranges.is_empty() {
@@ -478,7 +492,7 @@ fn ranges_text(ranges: &BTreeSet<Range>) -> String {
     let names: Vec<String> = ranges
         .iter()
         .map(|range| match range {
-            Range::Datatype(datatype) => knhk_projection::admission::datatype_name(*datatype).to_owned(),
+            Range::Datatype(datatype) => curie(*datatype).to_owned(),
             Range::Class(class) => class.to_string(),
         })
         .collect();

@@ -53,7 +53,12 @@ impl Chain {
     }
 
     /// The next decision of this chain. The chain itself moves only by [`Chain::follow`].
-    pub fn next(&self, at: &Circumstances<'_>, body: &Body, outcome: Outcome) -> Result<Decision, KernelError> {
+    pub fn next(
+        &self,
+        at: &Circumstances<'_>,
+        body: &Body,
+        outcome: Outcome,
+    ) -> Result<Decision, KernelError> {
         let bytes = body.to_bytes()?;
         let draft = Draft {
             operation: operation(body),
@@ -75,7 +80,12 @@ impl Chain {
     }
 
     /// Moves to `id`, the receipt that was just decided or read back.
-    pub fn follow(&mut self, sequence: u64, parent: Option<ReceiptId>, id: ReceiptId) -> Result<(), KernelError> {
+    pub fn follow(
+        &mut self,
+        sequence: u64,
+        parent: Option<ReceiptId>,
+        id: ReceiptId,
+    ) -> Result<(), KernelError> {
         if sequence != self.next_sequence || parent != self.parent {
             return Err(KernelError::BrokenChain { sequence, expected: self.next_sequence });
         }

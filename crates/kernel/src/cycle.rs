@@ -4,14 +4,16 @@
 
 use knhk_change::pipeline;
 use knhk_change::policy::{self, Mode};
-use knhk_change::propose::{Situation, propose};
 use knhk_change::proposal::{Promotion, Proposal, ProposalId};
+use knhk_change::propose::{Situation, propose};
 use knhk_change::stages::{Context, Measurement};
 use knhk_evidence::receipt::Outcome;
 use knhk_observation::detect::detect;
 use knhk_observation::pattern::Pattern;
 
-use crate::decision::{Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict};
+use crate::decision::{
+    Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict,
+};
 use crate::error::KernelError;
 use crate::inputs::{CycleDue, Measured, PromoteMode};
 use crate::kernel::{Kernel, Probe};
@@ -104,7 +106,8 @@ impl Run<'_> {
     ) -> Result<(), KernelError> {
         if proposals.is_empty() {
             let against = self.kernel.current(self.sector)?.snapshot.id;
-            let nothing = Validated { proposal: None, against, stages: Vec::new(), verdict: Verdict::Nothing };
+            let nothing =
+                Validated { proposal: None, against, stages: Vec::new(), verdict: Verdict::Nothing };
             return self.decide(&Body::ValidationExecuted(nothing), Outcome::Approved);
         }
         for proposal in proposals {
@@ -133,13 +136,25 @@ impl Run<'_> {
         mode: PromoteMode,
         probe: &mut dyn Probe,
     ) -> Result<Verdict, KernelError> {
-        let decisions =
-            check_and_promote(self.kernel, self.sector, Some(self.cycle), self.time_ms, proposal, mode, probe)?;
+        let decisions = check_and_promote(
+            self.kernel,
+            self.sector,
+            Some(self.cycle),
+            self.time_ms,
+            proposal,
+            mode,
+            probe,
+        )?;
         self.decisions.extend(decisions.1);
         Ok(decisions.0)
     }
 
-    fn knowledge(&mut self, due: &CycleDue, tally: &Tally, failed: Option<String>) -> Result<(), KernelError> {
+    fn knowledge(
+        &mut self,
+        due: &CycleDue,
+        tally: &Tally,
+        failed: Option<String>,
+    ) -> Result<(), KernelError> {
         let state = self.kernel.sector(self.sector)?;
         let mut baseline = state.baseline.clone();
         baseline.learn(&state.profile);
@@ -195,18 +210,20 @@ pub(crate) fn check_and_promote(
         measurement: state.measured.map(Measurement::from),
     };
     let id = proposal.id();
-    let checked =
-        pipeline::check(&current.snapshot, proposal.clone(), &context, &mut |stage| probe.stage_ended(&id, stage));
+    let checked = pipeline::check(&current.snapshot, proposal.clone(), &context, &mut |stage| {
+        probe.stage_ended(&id, stage);
+    });
     let policy_mode = match mode {
         PromoteMode::Policy => Mode::Auto,
         PromoteMode::Hold => Mode::Hold,
         PromoteMode::Reviewed => Mode::Reviewed,
     };
-    let verdict = match policy::decide(current.snapshot.schema.settings.promotion_policy, policy_mode, &checked) {
-        policy::Decision::Promote => Verdict::Promote,
-        policy::Decision::Hold { why } => Verdict::Hold { why },
-        policy::Decision::Reject { why } => Verdict::Reject { why },
-    };
+    let verdict =
+        match policy::decide(current.snapshot.schema.settings.promotion_policy, policy_mode, &checked) {
+            policy::Decision::Promote => Verdict::Promote,
+            policy::Decision::Hold { why } => Verdict::Hold { why },
+            policy::Decision::Reject { why } => Verdict::Reject { why },
+        };
     let outcome = match &verdict {
         Verdict::Promote | Verdict::Nothing => Outcome::Approved,
         Verdict::Hold { why } => Outcome::Pending { next: why.clone() },
@@ -218,7 +235,8 @@ pub(crate) fn check_and_promote(
         stages: checked.results().to_vec(),
         verdict: verdict.clone(),
     };
-    let mut decisions = vec![kernel.decide(sector, cycle, time_ms, &Body::ValidationExecuted(validated), outcome)?];
+    let mut decisions =
+        vec![kernel.decide(sector, cycle, time_ms, &Body::ValidationExecuted(validated), outcome)?];
     if verdict == Verdict::Promote {
         let approved = checked.approve(current.snapshot.schema.settings.promotion_policy, policy_mode)?;
         let Promotion { snapshot, delta } = approved.promotion(&current.snapshot, time_ms)?;

@@ -1,8 +1,8 @@
 //! Decisions: receipts with their bodies. The bodies are what anyone re-derives from the inputs before them, and what a
 //! restart folds instead of deciding again. See `docs/formats/decisions.md`.
 
-use knhk_change::proposal::{Proposal, ProposalId};
 use knhk_change::finding::StageResult;
+use knhk_change::proposal::{Proposal, ProposalId};
 use knhk_evidence::receipt::{Draft, ReceiptId};
 use knhk_evidence::{Hash, canonical};
 use knhk_observation::baseline::Baseline;

@@ -7,13 +7,17 @@ use knhk_ontology::OntologyError;
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// The log holds a kind of input that this version does not decide on.
-    #[error("this version does not decide on inputs of the kind `{kind}`; use the version that wrote the log")]
+    #[error(
+        "this version does not decide on inputs of the kind `{kind}`; use the version that wrote the log"
+    )]
     UnknownInput {
         /// The kind.
         kind: &'static str,
     },
     /// The log was written under other rules.
-    #[error("the log was decided under semantics version {found}, this program has {ours}; use the version that wrote it")]
+    #[error(
+        "the log was decided under semantics version {found}, this program has {ours}; use the version that wrote it"
+    )]
     OtherSemantics {
         /// In the log.
         found: u32,
@@ -30,7 +34,9 @@ pub enum KernelError {
         sector: String,
     },
     /// The sector has a snapshot already.
-    #[error("the sector `{sector}` exists; its ontology lives in the data directory now, change it by proposals")]
+    #[error(
+        "the sector `{sector}` exists; its ontology lives in the data directory now, change it by proposals"
+    )]
     SectorExists {
         /// The sector.
         sector: String,
@@ -50,7 +56,9 @@ pub enum KernelError {
         pack: String,
     },
     /// A receipt does not continue its sector's chain.
-    #[error("receipt {sequence} does not continue its sector's chain, which expects {expected}; the log is damaged")]
+    #[error(
+        "receipt {sequence} does not continue its sector's chain, which expects {expected}; the log is damaged"
+    )]
     BrokenChain {
         /// The receipt's sequence.
         sequence: u64,
@@ -58,7 +66,9 @@ pub enum KernelError {
         expected: u64,
     },
     /// The current snapshot is not the one a promotion expected.
-    #[error("sector `{sector}` is at {found}, not at {expected}; check the change again against what is current")]
+    #[error(
+        "sector `{sector}` is at {found}, not at {expected}; check the change again against what is current"
+    )]
     StalePromotion {
         /// The sector.
         sector: String,
@@ -68,7 +78,9 @@ pub enum KernelError {
         found: String,
     },
     /// A logged promotion leads to another snapshot than it says.
-    #[error("the logged change leads to snapshot {made}, but the log says {said}; the log is damaged or from another version")]
+    #[error(
+        "the logged change leads to snapshot {made}, but the log says {said}; the log is damaged or from another version"
+    )]
     OtherSnapshot {
         /// As logged.
         said: String,

@@ -60,7 +60,7 @@ pub struct CycleDue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// Mean time of one admission verdict over batches of 1,000 events, in nanoseconds.
+    /// Mean time of one admission verdict over a batch of events (the median batch), in nanoseconds.
     pub admission_batch_mean_ns: u64,
     /// 99th percentile of one admission verdict, in nanoseconds.
     pub admission_p99_ns: u64,

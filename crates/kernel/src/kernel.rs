@@ -102,7 +102,8 @@ impl Kernel {
     pub fn step_block(&mut self, block: &Block, payloads: &Payloads) -> Result<Vec<Decision>, KernelError> {
         let sector = self.sector_of(block)?;
         let time_ms = self.block_time(block);
-        let state = self.sectors.get_mut(&sector).ok_or(KernelError::UnknownSector { sector: sector.clone() })?;
+        let state =
+            self.sectors.get_mut(&sector).ok_or(KernelError::UnknownSector { sector: sector.clone() })?;
         state.remember(block);
         let conform = state.profile_block(block, payloads, &self.names)?;
         let header = block.header();
@@ -148,7 +149,7 @@ impl Kernel {
     pub fn restore_input(&mut self, input: &Input) -> Result<(), KernelError> {
         let meaning = self.absorb(input)?;
         if let (Meaning::Admitted(pack), Some(sector)) = (meaning, input.sector.as_deref()) {
-            let (state, _) = self.genesis(sector, &pack, self.time_ms)?;
+            let (state, _) = Self::genesis(sector, &pack, self.time_ms)?;
             self.sectors.insert(sector.to_owned(), state);
         }
         Ok(())
@@ -210,7 +211,7 @@ impl Kernel {
             .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })?;
         state.chain.follow(draft.sequence, draft.parent, id)?;
         if let Some((expected, next)) = state.fold(id, body)? {
-            self.world.promote(sector, expected, next)?;
+            self.world.promote(sector, expected, &next)?;
         }
         Ok(())
     }
@@ -225,14 +226,19 @@ impl Kernel {
             .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })
     }
 
-    fn admit(&mut self, sector: &str, pack: &SectorAdmitted, time_ms: i64) -> Result<Vec<Decision>, KernelError> {
+    fn admit(
+        &mut self,
+        sector: &str,
+        pack: &SectorAdmitted,
+        time_ms: i64,
+    ) -> Result<Vec<Decision>, KernelError> {
         if self.sectors.contains_key(sector) {
             return Err(KernelError::SectorExists { sector: sector.to_owned() });
         }
         if self.sectors.len() >= SECTORS_MAX {
             return Err(KernelError::TooManySectors { limit: SECTORS_MAX });
         }
-        let (state, genesis) = self.genesis(sector, pack, time_ms)?;
+        let (state, genesis) = Self::genesis(sector, pack, time_ms)?;
         self.sectors.insert(sector.to_owned(), state);
         let body = Body::SectorUpdated(genesis);
         Ok(vec![self.decide(sector, None, time_ms, &body, Outcome::Approved)?])
@@ -240,7 +246,6 @@ impl Kernel {
 
     /// A sector's state before its first receipt, and what that receipt will say.
     fn genesis(
-        &self,
         sector: &str,
         admitted: &SectorAdmitted,
         time_ms: i64,

@@ -69,7 +69,7 @@ impl Replay {
     /// Decides on a logged input.
     pub fn input(&mut self, input: &Input) -> Result<(), Disagreement> {
         self.settled()?;
-        let decisions = self.kernel.step(input, &mut ()).map_err(undecidable)?;
+        let decisions = self.kernel.step(input, &mut ()).map_err(|e| undecidable(&e))?;
         self.take(decisions);
         Ok(())
     }
@@ -77,7 +77,7 @@ impl Replay {
     /// Decides on a logged block.
     pub fn block(&mut self, block: &Block, payloads: &Payloads) -> Result<(), Disagreement> {
         self.settled()?;
-        let decisions = self.kernel.step_block(block, payloads).map_err(undecidable)?;
+        let decisions = self.kernel.step_block(block, payloads).map_err(|e| undecidable(&e))?;
         self.take(decisions);
         Ok(())
     }
@@ -116,6 +116,6 @@ impl Replay {
     }
 }
 
-fn undecidable(error: KernelError) -> Disagreement {
+fn undecidable(error: &KernelError) -> Disagreement {
     Disagreement::Undecidable { why: error.to_string() }
 }

@@ -11,7 +11,7 @@ use knhk_evidence::intern::{Table, Tables};
 use knhk_evidence::receipt::ReceiptId;
 use knhk_observation::baseline::Baseline;
 use knhk_observation::profile::{EventMeta, Profile};
-use knhk_observation::reader::{EventReader, Item};
+use knhk_observation::reader::read_event;
 use knhk_ontology::{History, SnapshotId, TripleDelta, Version};
 use knhk_projection::admission::Admission;
 
@@ -155,11 +155,9 @@ impl SectorState {
             let event_type = names
                 .text(Table::EventType, u32::from(record.event_type))
                 .ok_or_else(|| unreadable("its event type has no name".to_owned()))?;
-            let mut reader = EventReader::new(payload, record.event_time_ms);
-            let item = reader.next_item(&mut |_| Ok(())).map_err(|e| unreadable(e.to_string()))?;
-            let Some(Item::Event(event)) = item else {
-                return Err(unreadable("it is not an event".to_owned()));
-            };
+            let mut decoded = String::new();
+            let event = read_event(payload, record.event_time_ms, &mut decoded)
+                .map_err(|reject| unreadable(reject.message))?;
             let data_digest = Hash::of(event.data_raw.as_bytes());
             if data_digest.prefix() != record.data_digest {
                 return Err(unreadable("its data is not what its record says".to_owned()));

@@ -75,7 +75,7 @@ impl SnapshotPromoter {
         &self,
         sector: &str,
         expected: Option<SnapshotId>,
-        next: Arc<SectorWorld>,
+        next: &Arc<SectorWorld>,
     ) -> Result<(), KernelError> {
         let mut current = self.0.load_full();
         loop {
@@ -88,7 +88,7 @@ impl SnapshotPromoter {
                 });
             }
             let mut sectors = current.sectors.clone();
-            sectors.insert(sector.to_owned(), Arc::clone(&next));
+            sectors.insert(sector.to_owned(), Arc::clone(next));
             let world = Arc::new(World { epoch: current.epoch + 1, sectors });
             let previous = self.0.compare_and_swap(&current, world);
             if Arc::ptr_eq(&previous, &current) {

@@ -20,7 +20,11 @@ pub(crate) fn sector(kernel: &Kernel, asked: Option<&str>) -> Result<String, Cli
 }
 
 /// The one id that starts with `text`.
-pub(crate) fn id<T: Display + Copy>(what: &'static str, text: &str, ids: impl Iterator<Item = T>) -> Result<T, CliError> {
+pub(crate) fn id<T: Display + Copy>(
+    what: &'static str,
+    text: &str,
+    ids: impl Iterator<Item = T>,
+) -> Result<T, CliError> {
     let lower = text.to_ascii_lowercase();
     let fits: Vec<T> = ids.filter(|id| id.to_string().starts_with(&lower)).collect();
     match fits.as_slice() {

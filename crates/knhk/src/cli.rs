@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// promote it, and leave receipts that anyone verifies.
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done · 1 a change is held or was rejected · 2 some input went to the dead-letter \
-file · 3 verification failed · 4 usage · 5 input or output · 6 any other error. `knhk explain CODE` explains an error.")]
+#[command(
+    after_help = "Exit codes: 0 done · 1 a change is held or was rejected · 2 some input went to the dead-letter \
+file · 3 verification failed · 4 usage · 5 input or output · 6 any other error. `knhk explain CODE` explains an error."
+)]
 pub(crate) struct Cli {
     /// What to print on standard output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use knhk_observation::reader::Reject;
+use knhk_evidence::Hash;
+use knhk_observation::reader::{Event, Reject};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -60,14 +61,12 @@ impl DeadLetters {
 
     /// Takes some bytes of an event that is too large for memory; [`DeadLetters::reject`] ends it.
     pub(crate) fn oversize(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let (_, file) = match &mut self.oversize {
-            Some(open) => open,
-            None => {
-                let path = self.path.with_added_extension("oversize.part");
-                let file = BufWriter::new(File::create(&path)?);
-                self.oversize.insert((path, file))
-            }
-        };
+        if self.oversize.is_none() {
+            let path = self.path.with_added_extension("oversize.part");
+            let file = BufWriter::new(File::create(&path)?);
+            self.oversize = Some((path, file));
+        }
+        let Some((_, file)) = &mut self.oversize else { return Ok(()) };
         file.write_all(bytes)
     }
 
@@ -90,6 +89,29 @@ impl DeadLetters {
         })
     }
 
+    /// Writes an event that was read but does not belong here.
+    pub(crate) fn refuse(
+        &mut self,
+        file: &str,
+        event: &Event<'_>,
+        code: &str,
+        reason: &str,
+    ) -> Result<(), CliError> {
+        self.write(&Letter {
+            file,
+            line: event.line,
+            column: 1,
+            code,
+            reason,
+            offset: event.offset,
+            length: event.raw.len() as u64,
+            sha256: Hash::of(event.raw).to_string(),
+            raw: std::str::from_utf8(event.raw).ok(),
+            raw_base64: None,
+            raw_file: None,
+        })
+    }
+
     /// Makes the letters durable.
     pub(crate) fn finish(&mut self) -> Result<(), CliError> {
         if let Some(file) = &mut self.file {
@@ -99,13 +121,11 @@ impl DeadLetters {
     }
 
     fn write(&mut self, letter: &Letter<'_>) -> Result<(), CliError> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let file = OpenOptions::new().create(true).append(true).open(&self.path);
-                self.file.insert(BufWriter::new(file.map_err(CliError::writing(&self.path))?))
-            }
-        };
+        if self.file.is_none() {
+            let file = OpenOptions::new().create(true).append(true).open(&self.path);
+            self.file = Some(BufWriter::new(file.map_err(CliError::writing(&self.path))?));
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
         let failed = CliError::writing(&self.path);
         serde_json::to_writer(&mut *file, letter)
             .map_err(std::io::Error::from)
@@ -119,7 +139,8 @@ impl DeadLetters {
     fn close_oversize(&mut self, sha256: &str) -> Result<Option<String>, CliError> {
         let Some((path, mut file)) = self.oversize.take() else { return Ok(None) };
         file.flush().and_then(|()| file.get_ref().sync_all()).map_err(CliError::writing(&path))?;
-        let name = format!("{}.{sha256}", self.path.file_name().and_then(|n| n.to_str()).unwrap_or("dead-letter"));
+        let name =
+            format!("{}.{sha256}", self.path.file_name().and_then(|n| n.to_str()).unwrap_or("dead-letter"));
         let target = self.path.with_file_name(&name);
         std::fs::rename(&path, &target).map_err(CliError::writing(&target))?;
         Ok(Some(name))

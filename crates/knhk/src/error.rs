@@ -22,7 +22,9 @@ pub(crate) enum CliError {
     #[error("no event was found in the input; give NDJSON, a JSON array or CloudEvents, plain or gzipped")]
     NoEvents,
     /// No such pack.
-    #[error("`{name}` is neither a shipped pack ({shipped}) nor a directory with a sector.toml; make one with `knhk sector init`")]
+    #[error(
+        "`{name}` is neither a shipped pack ({shipped}) nor a directory with a sector.toml; make one with `knhk sector init`"
+    )]
     UnknownPack {
         /// As given.
         name: String,
@@ -137,7 +139,10 @@ impl CliError {
     /// The process's exit code: 3 something did not verify, 5 input or output, 6 anything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Replay { .. } | Self::Proof { .. } | Self::Evidence(_) => 3,
+            Self::Replay { .. }
+            | Self::Proof { .. }
+            | Self::Evidence(_)
+            | Self::Storage(knhk_storage::Error::Evidence(_)) => 3,
             Self::File { .. } | Self::NoEvents | Self::NoLog { .. } | Self::Output(_) | Self::Storage(_) => 5,
             _ => 6,
         }
@@ -181,7 +186,10 @@ pub(crate) fn describe(disagreement: &Disagreement) -> String {
             format!("no input leads to {} {}", logged.operation, logged.sequence)
         }
         Disagreement::Missing { derived } => {
-            format!("the inputs lead to {} {}, which the log does not have", derived.operation, derived.sequence)
+            format!(
+                "the inputs lead to {} {}, which the log does not have",
+                derived.operation, derived.sequence
+            )
         }
         Disagreement::Undecidable { why } => format!("the input cannot be decided on: {why}"),
     }

@@ -95,10 +95,13 @@ pub(crate) fn progress(sources: &[Source]) -> ProgressBar {
         Source::File(path) => fs::metadata(path).ok().map(|m| m.len()),
         Source::Stdin => None,
     };
-    let style = |template: &str| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = |template: &str| {
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    };
     match sources.iter().map(bytes).sum::<Option<u64>>() {
-        Some(total) => ProgressBar::new(total)
-            .with_style(style("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")),
+        Some(total) => {
+            ProgressBar::new(total).with_style(style("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}"))
+        }
         None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec} {msg}")),
     }
 }

@@ -53,7 +53,9 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         // Whoever reads the output has seen enough.
-        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(exit::DONE),
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(exit::DONE)
+        }
         Err(error) => {
             report_error(&cli, &error);
             ExitCode::from(error.exit_code())
@@ -66,7 +68,10 @@ fn report_error(cli: &Cli, error: &CliError) {
     let text = if cli.format == Format::Text {
         format!("error {}: {error}\n  more: knhk explain {}\n", error.code(), error.code())
     } else {
-        format!("{}\n", serde_json::json!({ "error": { "code": error.code(), "message": error.to_string() } }))
+        format!(
+            "{}\n",
+            serde_json::json!({ "error": { "code": error.code(), "message": error.to_string() } })
+        )
     };
     // Nothing is left to do when standard error is closed.
     let _ = err.write_all(text.as_bytes());
@@ -97,10 +102,16 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Receipts(command) => match command {
             Receipts::List { data, sector } => receipts::list(&data.data, sector.as_deref(), cli.format, out),
             Receipts::Show { data, id } => receipts::show(&data.data, id, out),
-            Receipts::Prove { data, what, output } => receipts::prove(&data.data, what, output.as_deref(), out),
-            Receipts::Check { proof, key, event } => receipts::check(proof, key, event.as_deref(), cli.format, out),
+            Receipts::Prove { data, what, output } => {
+                receipts::prove(&data.data, what, output.as_deref(), out)
+            }
+            Receipts::Check { proof, key, event } => {
+                receipts::check(proof, key, event.as_deref(), cli.format, out)
+            }
         },
-        Command::Log(cli::LogCommand::Verify { dir, key }) => verify::run(dir, key.as_deref(), cli.format, out),
+        Command::Log(cli::LogCommand::Verify { dir, key }) => {
+            verify::run(dir, key.as_deref(), cli.format, out)
+        }
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
@@ -134,7 +145,10 @@ pub(crate) fn json<T: serde::Serialize + ?Sized>(out: &mut dyn Write, value: &T)
 }
 
 /// Writes one JSON object on one line.
-pub(crate) fn json_line<T: serde::Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> Result<(), CliError> {
+pub(crate) fn json_line<T: serde::Serialize + ?Sized>(
+    out: &mut dyn Write,
+    value: &T,
+) -> Result<(), CliError> {
     serde_json::to_writer(&mut *out, value).map_err(io::Error::from).map_err(CliError::Output)?;
     out.write_all(b"\n").map_err(CliError::Output)
 }

@@ -12,9 +12,9 @@ const PAYLOADS_MAX: usize = 512;
 /// Payload bytes timed: 4 MiB.
 const BYTES_MAX: usize = 4 << 20;
 /// Verdicts timed together, so that reading the clock weighs little.
-const BATCH: usize = 1_000;
-/// Batches.
-const BATCHES: usize = 32;
+const BATCH: usize = 250;
+/// Batches; the median of their means counts.
+const BATCHES: usize = 9;
 
 /// Times verdicts of the admission program on the window's events. `None` when there is nothing to time, or no figure for
 /// memory on this system.

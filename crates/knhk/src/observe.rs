@@ -15,15 +15,15 @@ use knhk_kernel::Probe;
 use knhk_kernel::decision::{Body, CycleOutcome, Decision, Verdict};
 use knhk_kernel::inputs::{CycleDue, PromoteMode, SectorAdmitted};
 use knhk_observation::reader::{Event, EventReader, Item};
-use knhk_ontology::snapshot::Snapshot;
+use knhk_ontology::{Pack, Snapshot};
 
 use crate::cli::{Observe, Promote};
 use crate::dead_letter::DeadLetters;
 use crate::error::CliError;
 use crate::inputs::{self, Source};
 use crate::report::{
-    Conformance, CycleReport, Observations, PatternReport, ProposalReport, ReceiptsReport, Report, SnapshotReport,
-    StageReport,
+    Conformance, CycleReport, Observations, PatternReport, ProposalReport, ReceiptsReport, Report,
+    SnapshotReport, StageReport,
 };
 use crate::session::{Opened, Session, key_path, now_ms};
 use crate::{measure, packs};
@@ -56,7 +56,7 @@ pub(crate) struct Run {
 pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     let start = Instant::now();
     let files = packs::files(&args.sector)?;
-    let sector = packs::load(&args.sector)?.name;
+    let sector = Pack::name_of(&files)?;
     let sources = inputs::sources(&args.files)?;
     let temporary = match args.data {
         Some(_) => None,
@@ -92,7 +92,8 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     session.commit()?;
     let receipts = session.kernel().sector(&sector)?.receipts() - before;
     let mut report = assemble(&sector, counts, &head, &decisions, &timings)?;
-    report.receipts = ReceiptsReport { count: receipts, checkpoint: session.log().checkpoint_note().to_owned() };
+    report.receipts =
+        ReceiptsReport { count: receipts, checkpoint: session.log().checkpoint_note().to_owned() };
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Run {
         report,
@@ -198,7 +199,15 @@ impl<'a> Intake<'a> {
                     .next_item(&mut |bytes| dead_letters.oversize(bytes))
                     .map_err(|e| CliError::reading(&name)(std::io::Error::other(e)))?;
                 match item {
-                    Some(Item::Event(event)) => self.accept(&event)?,
+                    Some(Item::Event(event)) => match &event.sector {
+                        // One sector never reads another's observations.
+                        Some(other) if *other != self.sector => {
+                            let reason = format!("it names the sector `{other}`, not `{}`", self.sector);
+                            self.dead_letters.refuse(&name, &event, "KNHK-E1814", &reason)?;
+                            self.counts.rejected += 1;
+                        }
+                        _ => self.accept(&event)?,
+                    },
                     Some(Item::Reject(reject)) => {
                         self.dead_letters.reject(&name, &reject)?;
                         self.counts.rejected += 1;
@@ -307,7 +316,8 @@ fn assemble(
                 let text = id.to_string();
                 let Some(proposal) = report.proposals.iter_mut().find(|p| p.id == text) else { continue };
                 let elapsed = |stage| times.elapsed_us.get(&(id, stage)).copied().unwrap_or_default();
-                proposal.stages = validated.stages.iter().map(|s| StageReport::new(s, elapsed(s.stage))).collect();
+                proposal.stages =
+                    validated.stages.iter().map(|s| StageReport::new(s, elapsed(s.stage))).collect();
                 proposal.receipt = decision.id.to_string();
                 (proposal.outcome, proposal.reason) = match validated.verdict {
                     Verdict::Promote | Verdict::Nothing => ("promoted", None),

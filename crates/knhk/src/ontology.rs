@@ -39,9 +39,13 @@ fn show(
     let snapshot = snapshot(&kernel, &sector, id)?;
     if format == Format::Text {
         let prefixes = [(sector.as_str(), snapshot.schema.namespace.as_str())];
-        writeln!(out, "# {sector} {}, snapshot {}, content {}", snapshot.version, snapshot.id, snapshot.content_id)
-            .and_then(|()| out.write_all(turtle::write(snapshot.sigma.sector.iter(), &prefixes).as_bytes()))
-            .map_err(CliError::Output)?;
+        writeln!(
+            out,
+            "# {sector} {}, snapshot {}, content {}",
+            snapshot.version, snapshot.id, snapshot.content_id
+        )
+        .and_then(|()| out.write_all(turtle::write(snapshot.sigma.sector.iter(), &prefixes).as_bytes()))
+        .map_err(CliError::Output)?;
     } else {
         json(out, &snapshot.schema.classes.values().collect::<Vec<_>>())?;
     }

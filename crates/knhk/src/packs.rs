@@ -37,7 +37,8 @@ pub(crate) fn files(sector: &str) -> Result<BTreeMap<String, Vec<u8>>, CliError>
     for entry in fs::read_dir(dir).map_err(CliError::reading(dir))? {
         let path = entry.map_err(CliError::reading(dir))?.path();
         let is_part = ["ttl", "toml", "jsonld"].iter().any(|e| path.extension().is_some_and(|x| x == *e));
-        let Some(name) = path.file_name().and_then(|n| n.to_str()).filter(|_| is_part && path.is_file()) else {
+        let Some(name) = path.file_name().and_then(|n| n.to_str()).filter(|_| is_part && path.is_file())
+        else {
             continue;
         };
         // One byte more than a whole pack may have: the pack refuses it, and no more than that is read.

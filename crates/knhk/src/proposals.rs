@@ -48,7 +48,13 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
 }
 
 /// Checks a held proposal against what is current now and promotes it.
-pub(crate) fn promote(dir: &Path, key: &KeyFile, id: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(crate) fn promote(
+    dir: &Path,
+    key: &KeyFile,
+    id: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
     order(dir, key, id, format, out, |proposal| Command::Promote { proposal })
 }
 

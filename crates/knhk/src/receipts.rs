@@ -4,13 +4,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use knhk_evidence::input::InputKind;
-use knhk_evidence::{Hash, canonical};
 use knhk_evidence::entry::Entry;
+use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::Table as Names;
 use knhk_evidence::proof::Proof;
 use knhk_evidence::receipt::{Draft, ReceiptId};
 use knhk_evidence::record::{RECORD_LEN, dedupe_key};
+use knhk_evidence::{Hash, canonical};
 use knhk_kernel::decision::Body;
 use knhk_storage::{audit, read};
 use serde::Serialize;
@@ -22,7 +22,12 @@ use crate::verify::read_key;
 use crate::{choice, exit, json, json_line};
 
 /// Lists receipts, oldest first.
-pub(crate) fn list(dir: &Path, sector: Option<&str>, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(crate) fn list(
+    dir: &Path,
+    sector: Option<&str>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
     #[derive(Serialize)]
     struct Row<'a> {
         id: String,
@@ -30,7 +35,8 @@ pub(crate) fn list(dir: &Path, sector: Option<&str>, format: Format, out: &mut d
         #[serde(flatten)]
         receipt: &'a Draft,
     }
-    let mut table = Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "cycle", "receipt"]);
+    let mut table =
+        Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "cycle", "receipt"]);
     let mut rows = Vec::new();
     for located in read::entries(dir)? {
         let located = located?;
@@ -59,8 +65,10 @@ pub(crate) fn list(dir: &Path, sector: Option<&str>, format: Format, out: &mut d
     match format {
         Format::Text => table.write(out).map_err(CliError::Output)?,
         Format::Json => {
-            let rows: Vec<_> =
-                rows.iter().map(|(id, entry, receipt)| Row { id: id.clone(), entry: *entry, receipt }).collect();
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|(id, entry, receipt)| Row { id: id.clone(), entry: *entry, receipt })
+                .collect();
             json(out, &rows)?;
         }
         Format::Ndjson => {}
@@ -102,7 +110,12 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
 }
 
 /// Writes a proof of an observation (by event id or sequence number) or of a receipt (by id).
-pub(crate) fn prove(dir: &Path, what: &str, output: Option<&Path>, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(crate) fn prove(
+    dir: &Path,
+    what: &str,
+    output: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
     let document = match find_observation(dir, what)? {
         Some(sequence) => {
             let (proof, record) = audit::prove_observation(dir, sequence)?;
@@ -150,7 +163,9 @@ pub(crate) fn check(
         if let Some(event) = event {
             let bytes = fs::read(event).map_err(CliError::reading(event))?;
             if Hash::of(bytes.trim_ascii()) != record.payload_sha256 {
-                return Err(CliError::Proof { why: "it is about another event than the given one".to_owned() });
+                return Err(CliError::Proof {
+                    why: "it is about another event than the given one".to_owned(),
+                });
             }
         }
         ("observation", record.sequence, checkpoint)
@@ -187,7 +202,9 @@ impl Document {
         let leaf = first
             .strip_prefix("leaf ")
             .filter(|hex| !hex.bytes().any(|b| b.is_ascii_uppercase()))
-            .ok_or_else(|| CliError::Proof { why: "its first line is not `leaf` and lower-case hex".to_owned() })?;
+            .ok_or_else(|| CliError::Proof {
+                why: "its first line is not `leaf` and lower-case hex".to_owned(),
+            })?;
         Ok(Self { leaf: leaf.to_owned(), proof: proof.parse()? })
     }
 }

@@ -52,7 +52,9 @@ fn step(replay: &mut Replay, located: &Located) -> Result<(), String> {
         Entry::Input(input) => replay.input(input),
         Entry::Block { block, payloads: Some(payloads) } => replay.block(block, payloads),
         Entry::Block { payloads: None, .. } => {
-            return Err("the payloads of this block were erased; its decisions cannot be derived again".to_owned());
+            return Err(
+                "the payloads of this block were erased; its decisions cannot be derived again".to_owned()
+            );
         }
         Entry::Receipt { signed, .. } => replay.receipt(signed.draft(), signed.id()),
         Entry::KeyChange(_) => Ok(()),

@@ -105,8 +105,12 @@ fn init(
         )
         .map_err(CliError::Output)?;
         if made.left_out > 0 {
-            writeln!(out, "  {} values lie beyond the limits and are not described", thousands(made.left_out))
-                .map_err(CliError::Output)?;
+            writeln!(
+                out,
+                "  {} values lie beyond the limits and are not described",
+                thousands(made.left_out)
+            )
+            .map_err(CliError::Output)?;
         }
         if refused > 0 {
             writeln!(out, "  {} events were refused; `knhk observe` names each", thousands(refused))
@@ -183,7 +187,10 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
         classes: pack.schema.classes.len(),
         place: "shipped".to_owned(),
     };
-    let mut rows = packs::shipped().into_iter().map(|n| packs::load(n).map(|p| row(&p))).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = packs::shipped()
+        .into_iter()
+        .map(|n| packs::load(n).map(|p| row(&p)))
+        .collect::<Result<Vec<_>, _>>()?;
     if let Some(dir) = data {
         let kernel = restore(dir, Restore::ForReading)?;
         rows.extend(kernel.sectors().map(|(name, state)| {
@@ -201,7 +208,14 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
     if format == Format::Text {
         let mut table = Table::new(&["sector", "title", "version", "event types>", "classes>", "where"]);
         for r in rows {
-            table.row([r.sector, r.title, r.version, r.event_types.to_string(), r.classes.to_string(), r.place]);
+            table.row([
+                r.sector,
+                r.title,
+                r.version,
+                r.event_types.to_string(),
+                r.classes.to_string(),
+                r.place,
+            ]);
         }
         table.write(out).map_err(CliError::Output)?;
     } else {
@@ -243,7 +257,11 @@ fn show(sector: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliErro
 
 fn show_schema(pack: &Pack, out: &mut dyn Write) -> std::io::Result<()> {
     let schema = &pack.schema;
-    writeln!(out, "{} ({}), version {}, namespace {}", pack.title, pack.name, pack.version, schema.namespace)?;
+    writeln!(
+        out,
+        "{} ({}), version {}, namespace {}",
+        pack.title, pack.name, pack.version, schema.namespace
+    )?;
     writeln!(out, "pack digest {}", Hash(pack.digest))?;
     for class in schema.classes.values() {
         let types: Vec<&str> = class.event_types.iter().map(String::as_str).collect();
@@ -267,7 +285,11 @@ fn ranges(ranges: &BTreeSet<Range>) -> String {
         Range::Datatype(datatype) => datatype_name(*datatype).to_owned(),
         Range::Class(class) => class.local_name().to_owned(),
     };
-    if ranges.is_empty() { "unknown".to_owned() } else { ranges.iter().map(name).collect::<Vec<_>>().join(" | ") }
+    if ranges.is_empty() {
+        "unknown".to_owned()
+    } else {
+        ranges.iter().map(name).collect::<Vec<_>>().join(" | ")
+    }
 }
 
 fn limits(property: &knhk_ontology::schema::Property) -> String {
@@ -277,7 +299,8 @@ fn limits(property: &knhk_ontology::schema::Property) -> String {
         parts.push(values.iter().cloned().collect::<Vec<_>>().join(" "));
     }
     if facets.min.is_some() || facets.max.is_some() {
-        let side = |d: Option<knhk_ontology::decimal::Decimal>| d.map_or_else(|| "…".to_owned(), |d| d.to_string());
+        let side =
+            |d: Option<knhk_ontology::decimal::Decimal>| d.map_or_else(|| "…".to_owned(), |d| d.to_string());
         parts.push(format!("{} to {}", side(facets.min), side(facets.max)));
     }
     if property.deprecated {

@@ -147,7 +147,12 @@ impl Session {
     }
 
     /// Seals records and their payloads into a block, logs it, and takes it in.
-    pub(crate) fn block(&mut self, sector: u16, records: Vec<Record>, payloads: &[Vec<u8>]) -> Result<(), CliError> {
+    pub(crate) fn block(
+        &mut self,
+        sector: u16,
+        records: Vec<Record>,
+        payloads: &[Vec<u8>],
+    ) -> Result<(), CliError> {
         let block = Block::seal(self.log.state().next_block(sector), records)?;
         let payloads = Payloads::seal(&block, payloads)?;
         let entry = Entry::Block { block, payloads: Some(payloads) };

@@ -45,7 +45,17 @@ fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nDRIFT")?;
     let mut table = Table::new(&[
-        "kind", "event type", "path", "what", "n of N>", "distinct>", "types", "sure>", "first seen", "last seen", "do",
+        "kind",
+        "event type",
+        "path",
+        "what",
+        "n of N>",
+        "distinct>",
+        "types",
+        "sure>",
+        "first seen",
+        "last seen",
+        "do",
     ]);
     for pattern in report.patterns.iter().take(PATTERNS_SHOWN) {
         let evidence = &pattern.evidence;
@@ -79,7 +89,8 @@ fn write_proposal(number: usize, proposal: &ProposalReport, out: &mut dyn Write)
         proposal.confidence,
         proposal.reasoning
     )?;
-    let mut table = Table::new(&["change", "event type", "path", "datatype", "card.", "old → new", "n of N>"]);
+    let mut table =
+        Table::new(&["change", "event type", "path", "datatype", "card.", "old → new", "n of N>"]);
     for change in proposal.changes.iter().take(CHANGES_SHOWN) {
         let arrow = match (&change.old, &change.new) {
             (None, None) => String::new(),
@@ -116,7 +127,12 @@ fn write_proposal(number: usize, proposal: &ProposalReport, out: &mut dyn Write)
     }
     match &proposal.reason {
         Some(reason) => writeln!(out, "  {}: {}", proposal.outcome, shorten(reason, 200)),
-        None => writeln!(out, "  {}, receipt {}", proposal.outcome, &proposal.receipt[..12.min(proposal.receipt.len())]),
+        None => writeln!(
+            out,
+            "  {}, receipt {}",
+            proposal.outcome,
+            &proposal.receipt[..12.min(proposal.receipt.len())]
+        ),
     }
 }
 
@@ -138,7 +154,11 @@ fn outcome(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  ontology {} stays at version {}", report.sector, first.version)?;
         } else {
             let short = &last.content_id[..12.min(last.content_id.len())];
-            writeln!(out, "  ontology {}: version {} → {}, content {short}", report.sector, first.version, last.version)?;
+            writeln!(
+                out,
+                "  ontology {}: version {} → {}, content {short}",
+                report.sector, first.version, last.version
+            )?;
         }
     }
     Ok(())
@@ -146,14 +166,24 @@ fn outcome(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn evidence(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
-    writeln!(out, "\nEVIDENCE {} receipts; log of {} entries", report.receipts.count, thousands(run.log_size))?;
+    writeln!(
+        out,
+        "\nEVIDENCE {} receipts; log of {} entries",
+        report.receipts.count,
+        thousands(run.log_size)
+    )?;
     for line in report.receipts.checkpoint.lines().take(3) {
         writeln!(out, "  {line}")?;
     }
     writeln!(out, "  verifier key {}", run.verifier_key)?;
     match &run.opened {
         Opened::Created { key } if run.dir.exists() => {
-            writeln!(out, "  new data directory {}, private key {} (keep it safe)", run.dir.display(), key.display())?;
+            writeln!(
+                out,
+                "  new data directory {}, private key {} (keep it safe)",
+                run.dir.display(),
+                key.display()
+            )?;
         }
         Opened::Reopened(recovery) if recovery.truncated_bytes > 0 => {
             writeln!(
@@ -177,9 +207,11 @@ fn last_segment(event_type: &str) -> String {
     parts.join(".")
 }
 
-/// `urn:knhk:logistics#Geofence` → `Geofence`; datatypes stay as they are.
+/// `urn:knhk:logistics#Geofence` → `Geofence`; `xsd:decimal` → `decimal`.
 fn datatype(text: Option<&str>) -> String {
-    let short = |part: &str| part.rsplit_once('#').map_or(part, |(_, name)| name).to_owned();
+    let short = |part: &str| {
+        part.rsplit_once('#').map_or(part, |(_, name)| name).trim_start_matches("xsd:").to_owned()
+    };
     text.unwrap_or_default().split(" | ").map(short).collect::<Vec<_>>().join(" | ")
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -92,10 +92,7 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "  name                 n\n  a·[31m       1,234,567\n  longer name         12\n"
-        );
+        assert_eq!(text, "  name                 n\n  a·[31m       1,234,567\n  longer name         12\n");
         assert_eq!(shorten("abcdef", 4), "abc…");
         assert_eq!(instant(1_767_600_000_000), "2026-01-05 08:00:00Z");
     }

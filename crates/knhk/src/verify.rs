@@ -15,7 +15,12 @@ use crate::table::thousands;
 use crate::{exit, json};
 
 /// Verifies the log in `dir`.
-pub(crate) fn run(dir: &Path, key: Option<&str>, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(crate) fn run(
+    dir: &Path,
+    key: Option<&str>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
     if !dir.join("log").is_dir() {
         return Err(CliError::NoLog { path: dir.to_owned() });
     }
@@ -24,7 +29,7 @@ pub(crate) fn run(dir: &Path, key: Option<&str>, format: Format, out: &mut dyn W
     if format == Format::Text {
         write(&report, out).map_err(CliError::Output)?;
     } else {
-        json(out, &Verified::from(&report))?;
+        json(out, &Outcome::from(&report))?;
     }
     Ok(exit::DONE)
 }
@@ -40,7 +45,7 @@ pub(crate) fn read_key(text: &str) -> Result<VerifyingKey, CliError> {
 }
 
 #[derive(Serialize)]
-struct Verified {
+struct Outcome {
     verified: bool,
     self_attested: bool,
     origin: String,
@@ -58,7 +63,7 @@ struct Verified {
     bytes: u64,
 }
 
-impl From<&Report> for Verified {
+impl From<&Report> for Outcome {
     fn from(report: &Report) -> Self {
         Self {
             verified: true,
@@ -95,9 +100,18 @@ fn write(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     if counts.payloads_erased > 0 {
         writeln!(out, "  {} payloads were erased; their hashes stand", thousands(counts.payloads_erased))?;
     }
-    writeln!(out, "  root {} under a signed checkpoint of {} entries", report.root, thousands(report.covered))?;
+    writeln!(
+        out,
+        "  root {} under a signed checkpoint of {} entries",
+        report.root,
+        thousands(report.covered)
+    )?;
     if report.self_attested {
-        writeln!(out, "  self-attested: the key is the directory's own ({}); give --key to check whose log it is", report.key)
+        writeln!(
+            out,
+            "  self-attested: the key is the directory's own ({}); give --key to check whose log it is",
+            report.key
+        )
     } else {
         writeln!(out, "  signed by {}", report.key)
     }

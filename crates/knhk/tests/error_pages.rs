@@ -1,4 +1,5 @@
 //! Every code in the sources has a page, and every page a code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // A test may fail.
 
 mod common;
 
@@ -18,7 +19,10 @@ fn codes_in(dir: &Path, codes: &mut BTreeSet<String>) {
             for (at, _) in text.match_indices("\"KNHK-") {
                 let code: String = text[at + 1..].chars().take_while(|c| *c != '"').collect();
                 let (letter, digits) = code[5..].split_at_checked(1).unwrap_or_default();
-                if matches!(letter, "E" | "S") && digits.len() >= 3 && digits.bytes().all(|b| b.is_ascii_digit()) {
+                if matches!(letter, "E" | "S")
+                    && digits.len() >= 3
+                    && digits.bytes().all(|b| b.is_ascii_digit())
+                {
                     codes.insert(code);
                 }
             }

@@ -391,7 +391,7 @@ impl<'a> Inference<'a> {
             .into_iter()
             .filter(|c| !c.is_empty() && c.len() <= CLASS_NAME_BYTES_MAX)
             .find(|c| !self.names.contains(c))
-            .or_else(|| (2_u64..).map(|i| format!("{name}{i}")).find(|c| !self.names.contains(c)))
+            .or_else(|| (2..=u64::MAX).map(|i| format!("{name}{i}")).find(|c| !self.names.contains(c)))
             .unwrap_or_else(|| name.to_owned());
         let iri = Iri::new(format!("{}{chosen}", self.schema.namespace))?;
         self.names.insert(chosen);

@@ -55,7 +55,22 @@ struct Manifest {
     version: Version,
 }
 
+impl Manifest {
+    fn of(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, OntologyError> {
+        toml::from_str(text(files, "sector.toml")?)
+            .map_err(|error| refuse("sector.toml", error.message().to_owned()))
+    }
+}
+
 impl Pack {
+    /// The name that a pack's files give it, without reading the rest.
+    ///
+    /// # Errors
+    /// [`OntologyError::Pack`] when `sector.toml` is missing or malformed.
+    pub fn name_of(files: &BTreeMap<String, Vec<u8>>) -> Result<String, OntologyError> {
+        Manifest::of(files).map(|manifest| manifest.name)
+    }
+
     /// Reads a pack from its files, name → bytes. Files that are not part of a pack are not looked at.
     ///
     /// # Errors
@@ -67,8 +82,7 @@ impl Pack {
         if files.values().map(Vec::len).sum::<usize>() > PACK_BYTES_MAX {
             return Err(OntologyError::too_large("pack in bytes", PACK_BYTES_MAX));
         }
-        let manifest: Manifest = toml::from_str(text(files, "sector.toml")?)
-            .map_err(|error| refuse("sector.toml", error.message().to_owned()))?;
+        let manifest = Manifest::of(files)?;
         if !is_sector_name(&manifest.name) || manifest.name == "core" {
             let problem =
                 format!("`{}` cannot name a sector; write a-z, 0-9 and -, not `core`", manifest.name);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use knhk_ontology::delta::{AddedProperty, Delta};
 use knhk_ontology::schema::{Cardinality, Compatibility, Datatype, PromotionPolicy, Range};
-use knhk_ontology::{History, Iri, Literal, Snapshot, Triple, Version, vocab};
+use knhk_ontology::{Graph, History, Iri, Literal, Sigma, Snapshot, Triple, Version, vocab};
 
 use crate::doctrine::{Approval, DoctrineSet};
 use crate::finding::{Code, Conclusion, Severity, Stage};
@@ -553,4 +553,54 @@ fn an_unsure_model_is_held_and_a_sure_one_is_not() {
         content.confidence_ppm = ppm;
         assert_eq!(decision(&bench.check_content(content)) == Decision::Promote, promoted);
     }
+}
+
+#[test]
+fn every_collision_is_told_at_once() {
+    let bench = Bench::new(&schema());
+    let mut delta = addition("Stroke", "operator");
+    delta.added_properties[0].property.iri = iri("Tool.name");
+    delta.added_classes = vec![class("Tool", &[], vec![])];
+    let checked = bench.check(delta);
+    let collisions =
+        checked.result(Stage::Static).findings.iter().filter(|finding| finding.code == Code::Collision);
+    assert_eq!(collisions.count(), 2);
+}
+
+#[test]
+fn what_the_candidate_leaves_stranded_fails_stage_six() {
+    let mut bench = Bench::new(&schema());
+    // Without core there is no `knhk:Event` for the sector's classes to be below.
+    let sigma = Sigma::new(Graph::new(), bench.base.sigma.sector.clone());
+    let base = Snapshot::genesis(sigma, Version::FIRST, [0; 32], 1_000).unwrap();
+    bench.history = History::begin(base.clone()).unwrap();
+    bench.base = Arc::new(base);
+    fails(&bench.check(addition("Stroke", "operator")), Stage::Rollback, Code::Stranded);
+}
+
+#[test]
+fn removing_a_class_is_breaking_for_the_class_itself() {
+    let bench = Bench::new(&schema());
+    let delta = Delta {
+        removed_classes: vec![iri("Tool")],
+        removed_properties: vec![place("Stroke", "tool")],
+        ..Delta::default()
+    };
+    let checked = bench.check(delta);
+    let findings = &checked.result(Stage::Compatibility).findings;
+    let of_class = findings.iter().find(|f| f.code == Code::NotBackward && f.path == iri("Tool").as_str());
+    assert!(of_class.is_some(), "{findings:?}");
+}
+
+#[test]
+fn replay_counts_events_and_not_payloads() {
+    let mut bench = Bench::new(&schema());
+    bench.window = crate::window::Window::default();
+    for time in 0..5 {
+        bench.observe(STROKE, r#"{"press":"p","mode":"manual","guardClosed":true,"force":99}"#, time);
+    }
+    let checked = bench.check(bench.change("Stroke", "force", |force| force.facets.max = Some(50.into())));
+    let result = checked.result(Stage::Compatibility);
+    let named = result.findings.iter().find(|finding| finding.code == Code::NewlyRejected).unwrap();
+    assert!(named.message.contains("5 of 5 events"), "{}", named.message);
 }

@@ -1,5 +1,5 @@
 //! Runs the built binary on real files.
-#![allow(dead_code)]
+#![allow(dead_code)] // No test file uses all of it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A shipped example file of the logistics pack.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     root().join("sectors/logistics/examples").join(name)
 }
 
 /// Runs `knhk` with these arguments in `dir`.
-pub fn knhk<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> Output {
+pub(crate) fn knhk<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_knhk"))
         .args(arguments)
         .current_dir(dir)
@@ -28,7 +28,7 @@ pub fn knhk<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> Output {
 }
 
 /// Runs `knhk --format json …` and gives exit code and document.
-pub fn json<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> (i32, Value) {
+pub(crate) fn json<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> (i32, Value) {
     let mut all: Vec<&OsStr> = vec![OsStr::new("--format"), OsStr::new("json")];
     all.extend(arguments.iter().map(AsRef::as_ref));
     let output = knhk(dir, &all);
@@ -39,20 +39,21 @@ pub fn json<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> (i32, Value) {
 }
 
 /// Runs `knhk` and gives exit code, standard output and standard error as text.
-pub fn run<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> (i32, String, String) {
+pub(crate) fn run<S: AsRef<OsStr>>(dir: &Path, arguments: &[S]) -> (i32, String, String) {
     let output = knhk(dir, arguments);
     (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
 }
 
 /// `knhk observe` of `files` with a sector, into `dir/data`.
-pub fn observe(dir: &Path, sector: &str, files: &[&Path]) -> (i32, Value) {
-    let mut arguments: Vec<&OsStr> = ["observe", "--sector", sector, "--data", "data"].map(OsStr::new).to_vec();
+pub(crate) fn observe(dir: &Path, sector: &str, files: &[&Path]) -> (i32, Value) {
+    let mut arguments: Vec<&OsStr> =
+        ["observe", "--sector", sector, "--data", "data"].map(OsStr::new).to_vec();
     arguments.extend(files.iter().map(|f| f.as_os_str()));
     json(dir, &arguments)
 }
 
 /// A file among the real streams for development, or `None` with a message where they are absent.
-pub fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = root().join("../shared/data").join(name);
     if path.is_file() {
         return Some(path);
@@ -61,11 +62,11 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The array behind a key.
-pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+pub(crate) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().unwrap_or_else(|| panic!("{key} is an array in {value}"))
 }

@@ -1,0 +1,432 @@
+//! The kernel by itself: inputs in, decisions out, the same ones every time, and the same state after a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // A test may fail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use knhk_evidence::Hash;
+use knhk_evidence::block::{Block, BlockPosition, Payloads};
+use knhk_evidence::hash::Bytes;
+use knhk_evidence::input::{Input, InputKind};
+use knhk_evidence::intern::Table;
+use knhk_evidence::receipt::{Operation, Outcome};
+use knhk_evidence::record::{Record, dedupe_key};
+use knhk_kernel::Kernel;
+use knhk_kernel::decision::{Body, CycleOutcome, Decision, Verdict};
+use knhk_kernel::inputs::{
+    Command, CycleDue, KernelStarted, Measured, PromoteMode, SEMANTICS_VERSION, SectorAdmitted,
+};
+use knhk_kernel::replay::{Disagreement, Replay};
+
+const ONTOLOGY: &str = r#"
+@prefix knhk: <urn:knhk:ns#> . @prefix s: <urn:knhk:shop#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix owl: <http://www.w3.org/2002/07/owl#> .
+@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<urn:knhk:sector:shop> a knhk:Sector ; rdfs:label "shop" ; rdfs:comment "Orders." ;
+    owl:imports <urn:knhk:sector:core> ; knhk:namespace "urn:knhk:shop#" .
+s:Order a owl:Class ; rdfs:label "Order" ; rdfs:comment "An order." ; rdfs:subClassOf knhk:Event ;
+    knhk:inSector <urn:knhk:sector:shop> ; knhk:eventType "order.placed" .
+s:Order.total a rdf:Property ; rdfs:label "total" ; rdfs:comment "To pay." ; rdfs:domain s:Order ; rdfs:range xsd:decimal ;
+    knhk:cardinality "1" ; knhk:inSector <urn:knhk:sector:shop> .
+s:Order-shape a sh:NodeShape ; sh:targetClass s:Order ; sh:closed true ; sh:ignoredProperties knhk:typeOnly ;
+    sh:property s:Order.total-shape .
+s:Order.total-shape a sh:PropertyShape ; sh:path s:Order.total ; knhk:key "total" ; sh:datatype xsd:decimal ;
+    sh:minCount 1 ; sh:maxCount 1 .
+"#;
+
+/// What a log would hold, in order.
+#[derive(Clone)]
+enum Entry {
+    Input(Input),
+    Block(Block, Payloads),
+    Decision(Decision),
+}
+
+/// A kernel and its log.
+struct World {
+    kernel: Kernel,
+    log: Vec<Entry>,
+    blocks: u64,
+    previous: Hash,
+    sequence: u64,
+    time_ms: i64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            kernel: Kernel::new(),
+            log: Vec::new(),
+            blocks: 0,
+            previous: Hash::ZERO,
+            sequence: 0,
+            time_ms: 1_790_000_000_000,
+        };
+        world.start();
+        let files = BTreeMap::from([
+            (
+                "sector.toml".to_owned(),
+                Bytes(b"name = \"shop\"\ntitle = \"Shop\"\nversion = \"1.0.0\"\n".to_vec()),
+            ),
+            ("ontology.ttl".to_owned(), Bytes(ONTOLOGY.as_bytes().to_vec())),
+        ]);
+        let genesis = world.input(InputKind::SectorAdmitted, &SectorAdmitted { files }).unwrap();
+        assert_eq!(genesis[0].draft.operation, Operation::SectorUpdated);
+        world
+    }
+
+    fn start(&mut self) {
+        let started = KernelStarted { semantics_version: SEMANTICS_VERSION, build: "test".into(), key_id: 7 };
+        self.input(InputKind::KernelStarted, &started).unwrap();
+    }
+
+    fn input<T: serde::Serialize>(
+        &mut self,
+        kind: InputKind,
+        body: &T,
+    ) -> Result<Vec<Decision>, knhk_kernel::KernelError> {
+        self.time_ms += 1_000;
+        let input = Input::new(kind, Some("shop"), self.time_ms, body).unwrap();
+        let decisions = self.kernel.step(&input, &mut ())?;
+        self.log.push(Entry::Input(input));
+        self.log.extend(decisions.iter().cloned().map(Entry::Decision));
+        Ok(decisions)
+    }
+
+    fn intern(&mut self, table: Table, text: &str) -> u32 {
+        if let Some(id) = self.kernel.names().id(table, text) {
+            return id;
+        }
+        let body = self.kernel.names().propose(table, text);
+        self.input(InputKind::Interned, &body).unwrap();
+        body.id
+    }
+
+    /// Events with these `data` texts, as one block.
+    fn events(&mut self, event_type: &str, data: &[String]) {
+        let sector = u16::try_from(self.intern(Table::Sector, "shop")).unwrap();
+        let source = self.intern(Table::Source, "till");
+        let type_id = u16::try_from(self.intern(Table::EventType, event_type)).unwrap();
+        let mut records = Vec::new();
+        let mut payloads = Vec::new();
+        for (i, data) in data.iter().enumerate() {
+            let id = format!("e{}", self.sequence + i as u64);
+            let payload = format!(r#"{{"type":"{event_type}","id":"{id}","source":"till","data":{data}}}"#);
+            let mut record = Record {
+                event_type: type_id,
+                source,
+                event_time_ms: self.time_ms + i64::try_from(i).unwrap() * 1_000,
+                ingest_time_ms: self.time_ms,
+                dedupe_key: dedupe_key("till", &id),
+                data_digest: Hash::of(data.as_bytes()).prefix(),
+                ..Record::default()
+            };
+            record.set_payload(payload.as_bytes()).unwrap();
+            records.push(record);
+            payloads.push(payload.into_bytes());
+        }
+        let position = BlockPosition {
+            sector,
+            number: self.blocks,
+            previous: self.previous,
+            first_sequence: self.sequence,
+        };
+        let block = Block::seal(position, records).unwrap();
+        let payloads = Payloads::seal(&block, &payloads).unwrap();
+        self.blocks += 1;
+        self.previous = block.header().digest();
+        self.sequence += data.len() as u64;
+        let decisions = self.kernel.step_block(&block, &payloads).unwrap();
+        assert_eq!(decisions[0].draft.operation, Operation::ObservationIngested);
+        self.log.push(Entry::Block(block, payloads));
+        self.log.extend(decisions.into_iter().map(Entry::Decision));
+    }
+
+    fn orders(&mut self, n: u32, data: impl Fn(u32) -> String) {
+        let data: Vec<String> = (0..n).map(data).collect();
+        self.events("order.placed", &data);
+    }
+
+    fn measure(&mut self) {
+        let measured =
+            Measured { admission_batch_mean_ns: 900, admission_p99_ns: 3_000, resident_bytes: 20 << 20 };
+        self.input(InputKind::Measurement, &measured).unwrap();
+    }
+
+    fn cycle(&mut self, promote: PromoteMode) -> Vec<Decision> {
+        self.measure();
+        self.input(InputKind::CycleDue, &CycleDue { rejected: 0, duplicates: 0, promote }).unwrap()
+    }
+
+    fn version(&self) -> String {
+        self.kernel.sector("shop").unwrap().history().head().version.to_string()
+    }
+}
+
+fn bodies(decisions: &[Decision]) -> Vec<Body> {
+    decisions.iter().map(|d| Body::from_bytes(&d.body).unwrap()).collect()
+}
+
+fn replay(log: &[Entry]) -> Result<u64, Disagreement> {
+    let mut replay = Replay::new();
+    for entry in log {
+        match entry {
+            Entry::Input(input) => replay.input(input)?,
+            Entry::Block(block, payloads) => replay.block(block, payloads)?,
+            Entry::Decision(decision) => replay.receipt(&decision.draft, decision.id)?,
+        }
+    }
+    replay.finish().map(|replayed| replayed.decisions)
+}
+
+/// A kernel that folds the log instead of deciding it.
+fn restore(log: &[Entry], payloads_from: usize) -> Kernel {
+    let mut kernel = Kernel::new();
+    for (at, entry) in log.iter().enumerate() {
+        match entry {
+            Entry::Input(input) => kernel.restore_input(input).unwrap(),
+            Entry::Block(block, payloads) => {
+                kernel.restore_block(block, (at >= payloads_from).then_some(payloads)).unwrap();
+            }
+            Entry::Decision(d) => kernel.restore_receipt(&d.draft, d.id, &d.body).unwrap(),
+        }
+    }
+    kernel
+}
+
+fn with_total(i: u32) -> String {
+    format!(r#"{{"total":{i}.5}}"#)
+}
+
+fn with_note(i: u32) -> String {
+    format!(r#"{{"total":{i},"note":"n{i}"}}"#)
+}
+
+#[test]
+fn a_stream_that_agrees_gives_five_linked_receipts_and_no_change() {
+    let mut world = World::new();
+    world.orders(50, with_total);
+    let decisions = world.cycle(PromoteMode::Policy);
+    let Body::LoopCycleCompleted(summary) = bodies(&decisions).pop().unwrap() else {
+        panic!("a summary is last")
+    };
+    assert_eq!((summary.outcome, summary.patterns, summary.promotions), (CycleOutcome::Success, 0, 0));
+    assert!(summary.receipts.len() >= 4, "and this one is the fifth");
+    for (before, after) in decisions.iter().zip(&decisions[1..]) {
+        assert_eq!(after.draft.parent, Some(before.id));
+        assert_eq!(after.draft.sequence, before.draft.sequence + 1);
+    }
+    assert_eq!(world.version(), "1.0.0");
+}
+
+#[test]
+fn a_new_field_is_found_proposed_checked_and_promoted_and_then_agrees() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    let bodies = bodies(&world.cycle(PromoteMode::Policy));
+    let Body::PatternDetected(detected) = &bodies[0] else { panic!("{bodies:?}") };
+    assert_eq!((detected.patterns.len(), detected.conform, detected.observations), (1, 0, 40));
+    let Body::ProposalGenerated(planned) = &bodies[1] else { panic!() };
+    assert_eq!(planned.proposals[0].content().changes[0].path, "note");
+    let Body::ValidationExecuted(validated) = &bodies[2] else { panic!() };
+    assert_eq!((validated.stages.len(), &validated.verdict), (7, &Verdict::Promote));
+    let Body::SnapshotPromoted(promoted) = &bodies[3] else { panic!() };
+    assert_eq!(promoted.parents, vec![validated.against]);
+    assert_eq!(world.version(), "1.1.0");
+
+    world.orders(40, with_note);
+    assert_eq!(world.cycle(PromoteMode::Policy).len(), 4, "no proposal, no promotion");
+}
+
+#[test]
+fn too_little_evidence_is_observed_and_not_proposed() {
+    let mut world = World::new();
+    world.orders(11, with_note);
+    let bodies = bodies(&world.cycle(PromoteMode::Policy));
+    let Body::PatternDetected(detected) = &bodies[0] else { panic!() };
+    assert_eq!(detected.patterns.len(), 1);
+    let Body::ProposalGenerated(planned) = &bodies[1] else { panic!() };
+    assert!(planned.proposals.is_empty());
+}
+
+#[test]
+fn without_a_measurement_what_was_not_checked_is_not_let_through() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    let due = CycleDue { rejected: 0, duplicates: 0, promote: PromoteMode::Policy };
+    let decisions = world.input(InputKind::CycleDue, &due).unwrap();
+    let codes: Vec<_> = bodies(&decisions)
+        .into_iter()
+        .filter_map(|body| match body {
+            Body::ValidationExecuted(validated) => Some(validated),
+            _ => None,
+        })
+        .flat_map(|validated| validated.stages)
+        .flat_map(|stage| stage.findings)
+        .map(|finding| finding.code.as_str().to_owned())
+        .collect();
+    assert!(
+        codes.iter().any(|code| code.starts_with("KNHK-S2")),
+        "a finding says what was not measured: {codes:?}"
+    );
+}
+
+#[test]
+fn the_same_inputs_lead_to_the_same_decisions() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Hold);
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    world.input(InputKind::OperatorCommand, &Command::Promote { proposal: held }).unwrap();
+    world.orders(30, with_total);
+    world.cycle(PromoteMode::Policy);
+    let genesis = world.kernel.sector("shop").unwrap().history().chain().last().unwrap().0.to_string();
+    let back = Command::Rollback { to: genesis, reason: "test".into() };
+    world.input(InputKind::OperatorCommand, &back).unwrap();
+    assert_eq!(world.version(), "2.0.0");
+    assert!(replay(&world.log).unwrap() > 10);
+}
+
+#[test]
+fn replay_says_where_an_edited_input_leads_elsewhere() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let edited: Vec<Entry> = world
+        .log
+        .iter()
+        .cloned()
+        .map(|entry| match entry {
+            Entry::Input(input) if input.kind == InputKind::CycleDue => {
+                let due = CycleDue { rejected: 0, duplicates: 0, promote: PromoteMode::Hold };
+                Entry::Input(Input::new(input.kind, Some("shop"), input.time_ms, &due).unwrap())
+            }
+            entry => entry,
+        })
+        .collect();
+    let Err(Disagreement::Different { logged, derived }) = replay(&edited) else { panic!("it must differ") };
+    assert_eq!(logged.operation, Operation::ValidationExecuted);
+    assert!(matches!(derived.outcome, Outcome::Pending { .. }));
+
+    let mut cut = world.log.clone();
+    let last = cut.len() - 1;
+    cut.remove(last);
+    assert!(matches!(replay(&cut), Err(Disagreement::Missing { .. })));
+    let mut twice = world.log.clone();
+    twice.push(world.log[last].clone());
+    assert!(matches!(replay(&twice), Err(Disagreement::Unfounded { .. })));
+    let without_start = &world.log[1..];
+    assert!(matches!(replay(without_start), Err(Disagreement::Undecidable { .. })));
+}
+
+#[test]
+fn a_restart_decides_as_if_it_had_never_stopped() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Hold);
+    world.orders(25, with_total);
+    // Stop in the middle of a window; only the blocks of the last two windows still have payloads.
+    world.kernel = restore(&world.log, 0);
+    world.start();
+    world.orders(25, with_note);
+    world.cycle(PromoteMode::Policy);
+    let held = world.kernel.sector("shop").unwrap().held().next().map(|p| p.id().to_string());
+    let windows_before = world.log.len();
+    world.orders(40, |i| format!(r#"{{"total":{i},"note":"x","gift":true}}"#));
+    world.cycle(PromoteMode::Hold);
+    world.kernel = restore(&world.log, windows_before);
+    world.start();
+    if let Some(proposal) = held {
+        world.input(InputKind::OperatorCommand, &Command::Promote { proposal }).unwrap();
+    }
+    // What a replay without any restart derives is what the restarted kernels decided.
+    replay(&world.log).unwrap();
+}
+
+#[test]
+fn commands_that_cannot_be_obeyed_change_nothing() {
+    let mut world = World::new();
+    let before = world.log.len();
+    for (command, code) in [
+        (Command::Rollback { to: "00".into(), reason: String::new() }, "KNHK-E1711"),
+        (Command::Promote { proposal: "0".repeat(64) }, "KNHK-E1713"),
+        (Command::Reject { proposal: "zz".into(), reason: String::new() }, "KNHK-E1713"),
+    ] {
+        let error = world.input(InputKind::OperatorCommand, &command).unwrap_err();
+        assert_eq!(error.code(), code);
+    }
+    let head = world.kernel.sector("shop").unwrap().history().head().id.to_string();
+    let nothing = Command::Rollback { to: head, reason: String::new() };
+    assert_eq!(world.input(InputKind::OperatorCommand, &nothing).unwrap_err().code(), "KNHK-E1712");
+    assert_eq!(world.log.len(), before);
+    let again = SectorAdmitted { files: BTreeMap::new() };
+    assert_eq!(world.input(InputKind::SectorAdmitted, &again).unwrap_err().code(), "KNHK-E1705");
+    assert_eq!(world.input(InputKind::ModelAnswer, &"?").unwrap_err().code(), "KNHK-E1701");
+}
+
+#[test]
+fn another_semantics_version_is_refused() {
+    let mut kernel = Kernel::new();
+    let started = KernelStarted { semantics_version: SEMANTICS_VERSION + 1, build: "test".into(), key_id: 7 };
+    let input = Input::new(InputKind::KernelStarted, None, 1, &started).unwrap();
+    assert_eq!(kernel.step(&input, &mut ()).unwrap_err().code(), "KNHK-E1702");
+}
+
+#[test]
+fn a_stale_promotion_is_refused() {
+    let mut world = World::new();
+    let stale = world.kernel.world().current().sectors["shop"].clone();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let now = world.kernel.world().current();
+    let error = world.kernel.world().promote("shop", Some(stale.snapshot.id), &stale).unwrap_err();
+    assert_eq!(error.code(), "KNHK-E1709");
+    assert_eq!(world.kernel.world().current().epoch, now.epoch, "nothing changed");
+}
+
+#[test]
+fn readers_always_see_one_whole_world() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let history = world.kernel.sector("shop").unwrap().history().clone();
+    let versions: Vec<_> = history.chain().map(|(id, _, _)| id).collect();
+    let current = world.kernel.world().current().sectors["shop"].clone();
+    let promoter = world.kernel.world();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut reader = promoter.reader();
+                    let (mut epoch, mut seen) = (0, 0_u64);
+                    while !done.load(Ordering::Relaxed) || seen == 0 {
+                        let world = reader.load();
+                        let sector = &world.sectors["shop"];
+                        assert!(world.epoch >= epoch, "time does not run backwards");
+                        assert_eq!(sector.snapshot.sigma.content_id(), sector.snapshot.content_id);
+                        (epoch, seen) = (world.epoch, seen + 1);
+                    }
+                })
+            })
+            .collect();
+        let mut expected = current.snapshot.id;
+        for round in 0..2_000 {
+            let snapshot = history.snapshot(&versions[round % versions.len()]).unwrap();
+            let next = knhk_kernel::world::SectorWorld {
+                admission: knhk_projection::admission::Admission::new(&snapshot.schema),
+                doctrine: Arc::clone(&current.doctrine),
+                guards: Arc::clone(&current.guards),
+                snapshot: Arc::new(snapshot),
+            };
+            let id = next.snapshot.id;
+            promoter.promote("shop", Some(expected), &Arc::new(next)).unwrap();
+            expected = id;
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
