@@ -18,6 +18,9 @@ use crate::error::KernelError;
 use crate::inputs::{CycleDue, Measured, PromoteMode};
 use crate::kernel::{Kernel, Probe};
 
+/// Patterns that one receipt tells of; more take more receipts.
+const PATTERNS_OF_A_RECEIPT: usize = 1_000;
+
 /// Runs one cycle of `sector` over its open window.
 pub(crate) fn run(
     kernel: &mut Kernel,
@@ -74,15 +77,15 @@ impl Run<'_> {
         let waiting = state.waiting_patterns();
         let (repeated, fresh): (Vec<Pattern>, Vec<Pattern>) =
             patterns.iter().cloned().partition(|p| waiting.contains(p.id.as_str()));
+        tally.patterns = patterns.len() as u64;
         let detected = Detected {
             observations: state.observations,
             conform: state.conform,
             watermark_ms: state.profile.events().last_ms(),
             profile: state.profile_digest()?,
             repeated: repeated.into_iter().map(|p| p.id).collect(),
-            patterns,
+            patterns: Vec::new(),
         };
-        tally.patterns = detected.patterns.len() as u64;
         let proposals = propose(&Situation {
             sector: self.sector,
             base: current.snapshot.id,
@@ -92,8 +95,15 @@ impl Run<'_> {
             time_ms: self.time_ms,
         })?;
         tally.proposals = proposals.len() as u64;
-        self.decide(&Body::PatternDetected(detected), Outcome::Approved)?;
-        self.decide(&Body::ProposalGenerated(Planned { proposals: proposals.clone() }), Outcome::Approved)?;
+        // However much there is to say, each receipt's body stays far below its limit.
+        for patterns in parts(&patterns, PATTERNS_OF_A_RECEIPT) {
+            let body = Body::PatternDetected(Detected { patterns: patterns.to_vec(), ..detected.clone() });
+            self.decide(&body, Outcome::Approved)?;
+        }
+        for proposals in parts(&proposals, 1) {
+            let body = Body::ProposalGenerated(Planned { proposals: proposals.to_vec() });
+            self.decide(&body, Outcome::Approved)?;
+        }
         Ok(proposals)
     }
 
@@ -185,6 +195,12 @@ impl Run<'_> {
         };
         self.decide(&Body::LoopCycleCompleted(summary), receipt)
     }
+}
+
+/// `items` in parts of at most `size`; one empty part when there is none, so that every phase leaves a receipt.
+fn parts<T>(items: &[T], size: usize) -> impl Iterator<Item = &[T]> {
+    let none: &[T] = &[];
+    items.chunks(size).chain(items.is_empty().then_some(none))
 }
 
 /// Takes one proposal through the seven stages against the current snapshot and, if policy lets it, makes it current.

@@ -87,7 +87,7 @@ pub struct Detected {
     pub watermark_ms: i64,
     /// Digest of the window's profile summary.
     pub profile: Hash,
-    /// The patterns, in report order.
+    /// The patterns, in report order; many are spread over several receipts that agree in all else.
     pub patterns: Vec<Pattern>,
     /// Fingerprints found again within their cooldown, and therefore not acted on.
     pub repeated: Vec<String>,
@@ -97,7 +97,7 @@ pub struct Detected {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planned {
-    /// The proposals, in the order in which they are checked.
+    /// One proposal, or none. They are checked in the order of their receipts.
     pub proposals: Vec<Proposal>,
 }
 

@@ -9,7 +9,7 @@ use knhk_change::proposal::ProposalId;
 use knhk_evidence::Hash;
 use knhk_evidence::hash::Bytes;
 use knhk_evidence::input::InputKind;
-use knhk_evidence::intern::Table;
+use knhk_evidence::intern::{MAX_EVENT_TYPES, MAX_SOURCES, Table};
 use knhk_evidence::record::{Record, dedupe_key};
 use knhk_kernel::Probe;
 use knhk_kernel::decision::{Body, CycleOutcome, Decision, Verdict};
@@ -206,6 +206,11 @@ impl<'a> Intake<'a> {
                             self.dead_letters.refuse(&name, &event, "KNHK-E1814", &reason)?;
                             self.counts.rejected += 1;
                         }
+                        _ if self.names_are_used_up(&event) => {
+                            let reason = "this log has given all its numbers for event types or sources";
+                            self.dead_letters.refuse(&name, &event, "KNHK-E1815", reason)?;
+                            self.counts.rejected += 1;
+                        }
                         _ => self.accept(&event)?,
                     },
                     Some(Item::Reject(reject)) => {
@@ -218,6 +223,14 @@ impl<'a> Intake<'a> {
         }
         progress.finish_and_clear();
         Ok(())
+    }
+
+    /// Whether the event needs a number that its table no longer has (`docs/formats/identifiers.md`).
+    fn names_are_used_up(&self, event: &Event<'_>) -> bool {
+        let names = self.session.kernel().names();
+        let used_up = |table, text: &str, limit| names.id(table, text).is_none() && names.len(table) >= limit;
+        used_up(Table::EventType, &event.event_type, MAX_EVENT_TYPES)
+            || used_up(Table::Source, &event.source, MAX_SOURCES)
     }
 
     fn accept(&mut self, event: &Event<'_>) -> Result<(), CliError> {
@@ -306,10 +319,10 @@ fn assemble(
         match Body::from_bytes(&decision.body)? {
             Body::PatternDetected(detected) => {
                 report.conformance = Conformance { conform: detected.conform, of: detected.observations };
-                report.patterns = detected.patterns.iter().map(PatternReport::from).collect();
+                report.patterns.extend(detected.patterns.iter().map(PatternReport::from));
             }
             Body::ProposalGenerated(planned) => {
-                report.proposals = planned.proposals.iter().map(ProposalReport::new).collect();
+                report.proposals.extend(planned.proposals.iter().map(ProposalReport::new));
             }
             Body::ValidationExecuted(validated) => {
                 let Some(id) = validated.proposal else { continue };

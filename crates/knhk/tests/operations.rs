@@ -256,3 +256,56 @@ fn mistakes_get_a_code_and_an_exit_code() {
     assert_eq!(run(dir.path(), &["observe"]).0, 4);
     assert_eq!(run(dir.path(), &["no-such-command"]).0, 4);
 }
+
+#[test]
+fn sectors_live_side_by_side_in_one_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let orders: String = (0..40)
+        .map(|i| {
+            format!("{{\"type\":\"order\",\"id\":\"o{i}\",\"source\":\"till\",\"data\":{{\"total\":{i}}}}}\n")
+        })
+        .collect();
+    fs::write(dir.path().join("orders.ndjson"), &orders).unwrap();
+    let (code, made) = json(dir.path(), &["sector", "init", "shop", "--from", "orders.ndjson"]);
+    assert_eq!((code, &made["classes"]), (0, &Value::from(1)));
+    observe(dir.path(), "logistics", &[&example("events-drift.ndjson")]);
+    let (code, report) = observe(dir.path(), "shop", &[Path::new("orders.ndjson")]);
+    assert_eq!((code, &report["conformance"]["conform"]), (0, &Value::from(40)));
+    // The same events under another sector are that sector's own.
+    let (_, elsewhere) = observe(dir.path(), "logistics", &[Path::new("orders.ndjson")]);
+    assert_eq!(elsewhere["observations"]["accepted"], 40);
+    let (code, _, err) = run(dir.path(), &["ontology", "log", "--data", "data"]);
+    assert_eq!(code, 6);
+    assert!(err.contains("KNHK-E1806"), "{err}");
+    assert_eq!(json(dir.path(), &["ontology", "log", "--data", "data", "--sector", "shop"]).0, 0);
+    assert_eq!(json(dir.path(), &["log", "verify", "data"]).0, 0);
+    assert_eq!(json(dir.path(), &["replay", "data"]).0, 0);
+}
+
+#[test]
+fn an_event_of_another_sector_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "{\"type\":\"t\",\"id\":\"1\",\"sector\":\"finance\",\"data\":{}}\n{\"type\":\"t\",\"id\":\"2\",\"data\":{}}\n";
+    fs::write(dir.path().join("events.ndjson"), line).unwrap();
+    let (code, report) = observe(dir.path(), "logistics", &[Path::new("events.ndjson")]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        (&report["observations"]["accepted"], &report["observations"]["rejected"]),
+        (&1.into(), &1.into())
+    );
+    let letters = fs::read_to_string(dir.path().join("data/dead-letter.ndjson")).unwrap();
+    assert!(letters.contains("KNHK-E1814"), "{letters}");
+}
+
+#[test]
+fn a_copied_data_directory_replays_and_verifies_without_the_key() {
+    let dir = with_log();
+    let copy = dir.path().join("copy/elsewhere");
+    fs::create_dir_all(copy.join("log")).unwrap();
+    for file in ["checkpoint", "key.pub", "log/00000000.seg"] {
+        fs::copy(dir.path().join("data").join(file), copy.join(file)).unwrap();
+    }
+    let copy = copy.to_str().unwrap();
+    assert_eq!(json(dir.path(), &["replay", copy]).0, 0);
+    assert_eq!(json(dir.path(), &["log", "verify", copy, "--key", &key(dir.path())]).0, 0);
+}
