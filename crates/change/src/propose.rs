@@ -143,6 +143,16 @@ impl<'a> Positions<'a> {
         self.0.get(&(event_type.to_owned(), property_path(path).to_owned()))
     }
 
+    /// Whether an array was seen at any position of this key of this class.
+    fn hold_arrays(&self, domain: &Iri, key: &str) -> bool {
+        let concerns = |p: &&Position<'_>| p.domain.iri == *domain && p.key == key;
+        self.0
+            .values()
+            .filter(concerns)
+            .filter_map(|p| p.node)
+            .any(|n| n.stats().of_type(JsonType::Array).events > 0)
+    }
+
     fn cause(&self, pattern: &Pattern) -> Option<Cause> {
         match pattern.kind {
             PatternKind::UnknownEventType => Some(Cause::EventType(pattern.event_type.clone())),
@@ -262,6 +272,8 @@ impl<'a> Draft<'a> {
             PatternKind::TypeChanged => {
                 let positions = self.nodes(&[pattern]);
                 let (ranges, many) = self.inference.ranges(domain, key, &positions)?;
+                // While no value was known, an empty array agreed anywhere; with a type it needs "many".
+                let many = many || (base.ranges.is_empty() && self.positions.hold_arrays(domain, key));
                 next.ranges = widest(next.ranges.union(&ranges).cloned().collect());
                 next.cardinality =
                     Cardinality::of(next.cardinality.is_required(), next.cardinality.is_many() || many);

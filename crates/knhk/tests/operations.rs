@@ -260,11 +260,9 @@ fn mistakes_get_a_code_and_an_exit_code() {
 #[test]
 fn sectors_live_side_by_side_in_one_data_directory() {
     let dir = tempfile::tempdir().unwrap();
-    let orders: String = (0..40)
-        .map(|i| {
-            format!("{{\"type\":\"order\",\"id\":\"o{i}\",\"source\":\"till\",\"data\":{{\"total\":{i}}}}}\n")
-        })
-        .collect();
+    let order =
+        |i| format!("{{\"type\":\"order\",\"id\":\"o{i}\",\"source\":\"till\",\"data\":{{\"total\":{i}}}}}");
+    let orders = (0..40).map(order).collect::<Vec<_>>().join("\n");
     fs::write(dir.path().join("orders.ndjson"), &orders).unwrap();
     let (code, made) = json(dir.path(), &["sector", "init", "shop", "--from", "orders.ndjson"]);
     assert_eq!((code, &made["classes"]), (0, &Value::from(1)));

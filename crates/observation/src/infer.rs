@@ -13,12 +13,20 @@ use knhk_ontology::vocab;
 use knhk_projection::json::JsonType;
 use knhk_projection::path;
 
+use sha2::{Digest, Sha256};
+
 use crate::field::FieldNode;
 use crate::profile::{EventTypeProfile, Format};
 
 /// Distinct payloads needed before "every event has it" or "every string is a date-time" is claimed: with 35 of 35 the
 /// lower end of the 95 % Wilson interval passes 0.90.
 pub const UNIVERSAL_CLAIM_DISTINCT_MIN: u64 = 35;
+
+/// Longest encoded key in a property's IRI, in bytes; longer ones are cut and end in a digest of the key.
+const ENCODED_KEY_BYTES_MAX: usize = 256;
+
+/// Longest path or event type quoted in a comment, in characters.
+const QUOTED_CHARS_MAX: usize = 240;
 
 /// Longest class name minted, in bytes; longer keys are cut and numbered.
 const CLASS_NAME_BYTES_MAX: usize = 64;
@@ -198,7 +206,7 @@ impl<'a> Inference<'a> {
         let properties = self.properties(&iri, &form, event_type, "")?;
         let class = Class {
             label: iri.local_name().to_owned(),
-            comment: format!("Data of the event type {event_type}."),
+            comment: format!("Data of the event type {}.", quote(event_type)),
             subclass_of: vocab::KNHK_EVENT.clone(),
             event_types: BTreeSet::from([event_type.to_owned()]),
             hot: false,
@@ -298,8 +306,8 @@ impl<'a> Inference<'a> {
         Ok(Property {
             iri: property_iri(domain, key)?,
             key: key.to_owned(),
-            label: key.to_owned(),
-            comment: format!("First seen at {path} of {event_type}."),
+            label: label(key),
+            comment: format!("First seen at {} of {}.", quote(path), quote(event_type)),
             ranges,
             cardinality: form.cardinality(parents, parent_payloads),
             facets: Facets::default(),
@@ -355,8 +363,8 @@ impl<'a> Inference<'a> {
             let property = Property {
                 iri: property_iri(&iri, &key)?,
                 key: key.clone(),
-                label: key.clone(),
-                comment: format!("First seen at {} of {event_type}.", join(&inner, &key)),
+                label: label(&key),
+                comment: format!("First seen at {} of {}.", quote(&join(&inner, &key)), quote(event_type)),
                 ranges,
                 cardinality: structure.get(&key).map_or(Cardinality::ZeroOrOne, |(_, c)| *c),
                 facets: Facets::default(),
@@ -370,7 +378,7 @@ impl<'a> Inference<'a> {
         }
         self.add_class(Class {
             label: iri.local_name().to_owned(),
-            comment: format!("An object first seen at {inner} of {event_type}."),
+            comment: format!("An object first seen at {} of {}.", quote(&inner), quote(event_type)),
             subclass_of: vocab::KNHK_PART.clone(),
             event_types: BTreeSet::new(),
             hot: false,
@@ -450,9 +458,29 @@ fn structure_of(class: &Class) -> Structure {
     class.properties.iter().map(|(key, p)| (key.clone(), (p.ranges.clone(), p.cardinality))).collect()
 }
 
+/// A key for people: cut where it is long, named where it is nothing.
+fn label(key: &str) -> String {
+    if key.trim().is_empty() { "(blank)".to_owned() } else { quote(key) }
+}
+
+fn quote(text: &str) -> String {
+    if text.chars().count() <= QUOTED_CHARS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(QUOTED_CHARS_MAX).chain(['…']).collect()
+}
+
 /// The IRI that a property of `domain` with this key gets.
 pub fn property_iri(domain: &Iri, key: &str) -> Result<Iri, OntologyError> {
-    Iri::new(format!("{domain}.{}", encode(key)))
+    let encoded = encode(key);
+    if encoded.len() <= ENCODED_KEY_BYTES_MAX {
+        return Iri::new(format!("{domain}.{encoded}"));
+    }
+    // The digest keeps long keys with a common beginning apart; `%` escapes are ASCII, so any cut is one of characters.
+    let digest = hex::encode(&Sha256::digest(key)[..8]);
+    let start =
+        encoded[..ENCODED_KEY_BYTES_MAX].trim_end_matches(|c: char| c == '%' || c.is_ascii_hexdigit());
+    Iri::new(format!("{domain}.{start}~{digest}"))
 }
 
 /// `parent.key`, escaped as paths are.

@@ -45,8 +45,8 @@ impl<'s> Writer<'s> {
         above.push(class);
         let mut keys = Map::new();
         for (key, property) in self.schema.keys_of(class) {
-            // Keywords cannot be terms (JSON-LD 1.1 §4.2).
-            if !key.starts_with('@') {
+            // Neither keywords nor the empty string can be terms (JSON-LD 1.1 §4.2).
+            if !key.is_empty() && !key.starts_with('@') {
                 keys.insert(key.to_owned(), self.term(property, above)?);
             }
         }

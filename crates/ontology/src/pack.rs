@@ -157,10 +157,10 @@ impl Pack {
     }
 
     /// The pack as files, name → bytes: `sector.toml`, `ontology.ttl`, `shapes.ttl`, `context.jsonld`, and doctrine and
-    /// guards as they were given.
+    /// guards as they were given. The context is left out where it would exceed its limit.
     ///
     /// # Errors
-    /// [`OntologyError::TooLarge`] when the context would be.
+    /// [`OntologyError::Malformed`] when the context cannot be written.
     pub fn files(&self) -> Result<BTreeMap<String, Vec<u8>>, OntologyError> {
         let lists = self.lists();
         let of_shapes =
@@ -177,8 +177,15 @@ impl Pack {
             ("sector.toml".to_owned(), manifest.into_bytes()),
             ("ontology.ttl".to_owned(), turtle::write(terms, &prefixes).into_bytes()),
             ("shapes.ttl".to_owned(), turtle::write_folded(shapes, &prefixes, &lists).into_bytes()),
-            ("context.jsonld".to_owned(), context(&self.schema)?.into_bytes()),
         ]);
+        match context(&self.schema) {
+            Ok(context) => {
+                files.insert("context.jsonld".to_owned(), context.into_bytes());
+            }
+            // A context writes shared classes out again and again; beyond its limit a pack does without.
+            Err(OntologyError::TooLarge { .. }) => {}
+            Err(error) => return Err(error),
+        }
         for (name, bytes) in [("doctrine.toml", &self.doctrine), ("guards.toml", &self.guards)] {
             if let Some(bytes) = bytes {
                 files.insert(name.to_owned(), bytes.clone());

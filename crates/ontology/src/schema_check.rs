@@ -69,7 +69,9 @@ impl Schema {
                     ));
                 }
                 self.check_name(&property.iri)?;
-                check_text(&property.iri, [key, &property.label, &property.comment])?;
+                check_text(&property.iri, [&property.label, &property.comment])?;
+                // A key may be empty, as in JSON.
+                check_length(&property.iri, key)?;
                 if let Some(other) = holders.insert(&property.iri, iri) {
                     return Err(OntologyError::Collision {
                         name: property.iri.to_string(),
@@ -222,11 +224,16 @@ pub fn is_sector_name(text: &str) -> bool {
 fn check_text<'t>(holder: &Iri, texts: impl IntoIterator<Item = &'t String>) -> Result<(), OntologyError> {
     for text in texts {
         if text.is_empty() {
-            return Err(OntologyError::malformed(holder, "has an empty label, comment or key; fill it"));
+            return Err(OntologyError::malformed(holder, "has an empty label or comment; fill it"));
         }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(OntologyError::too_large(format!("text of `{holder}` in bytes"), TEXT_BYTES_MAX));
-        }
+        check_length(holder, text)?;
+    }
+    Ok(())
+}
+
+fn check_length(holder: &Iri, text: &str) -> Result<(), OntologyError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(OntologyError::too_large(format!("text of `{holder}` in bytes"), TEXT_BYTES_MAX));
     }
     Ok(())
 }
