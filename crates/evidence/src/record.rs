@@ -12,8 +12,8 @@ pub const RECORD_VERSION: u8 = 1;
 pub const FLAG_CLOCK_AHEAD: u8 = 0b0000_0001;
 /// Every flag that has a meaning; the others must be zero.
 pub const FLAGS: u8 = FLAG_CLOCK_AHEAD;
-/// Bytes of one payload: 1 MiB.
-pub const MAX_PAYLOAD_LEN: usize = 1 << 20;
+/// Bytes of one payload: 16 MiB.
+pub const MAX_PAYLOAD_LEN: usize = 16 << 20;
 
 /// One observation, as it is hashed. The event's own text travels beside it as payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,7 +14,7 @@ use knhk_evidence::frame::{Chain, Commit, FrameKind};
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::{Interned, Table};
 use knhk_evidence::merkle;
-use knhk_evidence::proof::{InBlock, Proof};
+use knhk_evidence::proof::{InBlock, Proof, Proven, Subject};
 use knhk_evidence::receipt::{Draft, Operation, Outcome, ReceiptId, Signed};
 use knhk_evidence::record::{FLAG_CLOCK_AHEAD, RECORD_LEN, Record, dedupe_key};
 use knhk_evidence::{Bytes, Hash, SigningKey, canonical};
@@ -212,24 +212,31 @@ fn checkpoint() {
 fn proof() {
     let hashes = || leaves().into_iter().map(|leaf| merkle::leaf_hash(&[&leaf]));
     let path = |index| merkle::inclusion_path(hashes(), index, 3).unwrap();
-    let record = block().records()[2].to_bytes();
-    let in_block = Some(InBlock::new(&block(), 2).unwrap());
-    let observation = Proof { index: 1, path: path(1), in_block, checkpoint: checkpoint_note() };
-    let entry = Proof { index: 2, path: path(2), in_block: None, checkpoint: checkpoint_note() };
+    let record = block().records()[2];
+    let subject = Subject::Observation(Box::new(InBlock::new(&block(), 2).unwrap()));
+    let observation = Proof { index: 1, path: path(1), subject, checkpoint: checkpoint_note() };
+    let entry = Proof {
+        index: 2,
+        path: path(2),
+        subject: Subject::Entry(leaves()[2].clone()),
+        checkpoint: checkpoint_note(),
+    };
     golden(
         "proof",
         &[
             ("observation", observation.to_string()),
-            ("observation_record", hex::encode(record)),
+            ("observation_record", hex::encode(record.to_bytes())),
             ("entry", entry.to_string()),
             ("entry_leaf_data", hex::encode(&leaves()[2])),
             ("vkey", key().verifying_key().to_string()),
         ],
     );
     let observation: Proof = observation.to_string().parse().unwrap();
-    observation.verify_observation(&record, key().verifying_key()).unwrap();
+    let (proven, _) = observation.verify(key().verifying_key()).unwrap();
+    assert_eq!(proven, Proven::Observation(Box::new(record)));
     let entry: Proof = entry.to_string().parse().unwrap();
-    entry.verify_entry(&leaves()[2], key().verifying_key()).unwrap();
+    let (proven, _) = entry.verify(key().verifying_key()).unwrap();
+    assert_eq!(proven, Proven::Entry(leaves()[2].clone()));
 }
 
 #[test]

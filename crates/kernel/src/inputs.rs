@@ -28,7 +28,7 @@ pub struct KernelStarted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SectorAdmitted {
-    /// File name → content, the files that the pack digest covers (`docs/formats/pack.md`).
+    /// File name → content, of the pack (`docs/formats/pack.md`).
     pub files: BTreeMap<String, Bytes>,
 }
 

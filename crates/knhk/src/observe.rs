@@ -365,3 +365,10 @@ fn assemble(
     }
     Ok(report)
 }
+
+// An event that the reader lets through must fit a record: otherwise it would end a run instead of being set aside.
+const _: () = assert!(knhk_observation::reader::EVENT_BYTES_MAX <= knhk_evidence::record::MAX_PAYLOAD_LEN);
+const _: () = assert!(knhk_observation::reader::NAME_BYTES_MAX <= knhk_evidence::intern::MAX_INTERNED_LEN);
+const _: () = assert!(
+    BLOCK_BYTES + knhk_evidence::record::MAX_PAYLOAD_LEN <= knhk_evidence::block::MAX_BLOCK_PAYLOAD_LEN
+);

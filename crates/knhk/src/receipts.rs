@@ -4,12 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use knhk_evidence::entry::Entry;
+use knhk_evidence::entry::{Entry, EntryKind};
 use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::Table as Names;
-use knhk_evidence::proof::Proof;
+use knhk_evidence::proof::{Proof, Proven};
 use knhk_evidence::receipt::{Draft, ReceiptId};
-use knhk_evidence::record::{RECORD_LEN, dedupe_key};
+use knhk_evidence::record::dedupe_key;
 use knhk_evidence::{Hash, canonical};
 use knhk_kernel::decision::Body;
 use knhk_storage::{audit, read};
@@ -116,23 +116,58 @@ pub(crate) fn prove(
     output: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
-    let document = match find_observation(dir, what)? {
-        Some(sequence) => {
-            let (proof, record) = audit::prove_observation(dir, sequence)?;
-            Document { leaf: hex::encode(record.to_bytes()), proof }
-        }
-        None => {
-            let (_, entry) = find_receipt(dir, what)?;
-            let (proof, entry) = audit::prove_entry(dir, entry)?;
-            Document { leaf: hex::encode(entry.leaf_data()?), proof }
-        }
+    let proof = if let Some(sequence) = find_observation(dir, what)? {
+        audit::prove_observation(dir, sequence)?.0
+    } else {
+        let (_, entry) = find_receipt(dir, what)?;
+        audit::prove_entry(dir, entry)?.0
     };
-    let text = document.to_text();
     match output {
-        Some(path) => fs::write(path, &text).map_err(CliError::writing(path))?,
-        None => out.write_all(text.as_bytes()).map_err(CliError::Output)?,
+        Some(path) => fs::write(path, proof.to_string()).map_err(CliError::writing(path))?,
+        None => write!(out, "{proof}").map_err(CliError::Output)?,
     }
     Ok(exit::DONE)
+}
+
+/// What a proof file shows.
+#[derive(Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+enum Shown {
+    Observation { sequence: u64, payload_sha256: String, event_time_ms: i64 },
+    Receipt { id: String, receipt: Box<Draft> },
+    Entry { index: u64 },
+}
+
+impl Shown {
+    fn of(proven: Proven, index: u64) -> Result<Self, CliError> {
+        Ok(match proven {
+            Proven::Observation(record) => Self::Observation {
+                sequence: record.sequence,
+                payload_sha256: record.payload_sha256.to_string(),
+                event_time_ms: record.event_time_ms,
+            },
+            Proven::Entry(leaf) => match leaf.split_first() {
+                Some((kind, bytes)) if *kind == EntryKind::Receipt as u8 => {
+                    let receipt = Box::new(Draft::from_bytes(bytes)?);
+                    Self::Receipt { id: Hash::of(bytes).to_string(), receipt }
+                }
+                _ => Self::Entry { index },
+            },
+        })
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Observation { sequence, payload_sha256, event_time_ms } => {
+                format!("observation {sequence} of {}, event {payload_sha256}", instant(*event_time_ms))
+            }
+            Self::Receipt { id, receipt } => format!(
+                "receipt {id}, {} {} of sector {}: {}",
+                receipt.operation, receipt.sequence, receipt.sector, receipt.outcome
+            ),
+            Self::Entry { index } => format!("entry {index}"),
+        }
+    }
 }
 
 /// Checks a proof file with a public key and nothing else.
@@ -144,69 +179,40 @@ pub(crate) fn check(
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     #[derive(Serialize)]
-    struct Proven {
+    struct Checked {
         proven: bool,
-        what: &'static str,
-        number: u64,
+        #[serde(flatten)]
+        shown: Shown,
         origin: String,
         tree_size: u64,
         root: String,
     }
     let key = read_key(key)?;
-    let text = fs::read_to_string(path).map_err(CliError::reading(path))?;
-    let document = Document::parse(&text)?;
-    let leaf = hex::decode(&document.leaf).map_err(|e| CliError::Proof { why: e.to_string() })?;
-    let (what, number, checkpoint) = if document.proof.in_block.is_some() {
-        let record: [u8; RECORD_LEN] =
-            leaf.try_into().map_err(|_| CliError::Proof { why: "its leaf is not a record".to_owned() })?;
-        let (record, checkpoint) = document.proof.verify_observation(&record, &key)?;
-        if let Some(event) = event {
-            let bytes = fs::read(event).map_err(CliError::reading(event))?;
-            if Hash::of(bytes.trim_ascii()) != record.payload_sha256 {
-                return Err(CliError::Proof {
-                    why: "it is about another event than the given one".to_owned(),
-                });
-            }
+    let proof: Proof = fs::read_to_string(path).map_err(CliError::reading(path))?.parse()?;
+    let (proven, checkpoint) = proof.verify(&key)?;
+    if let Some(event) = event {
+        let bytes = fs::read(event).map_err(CliError::reading(event))?;
+        let about_it =
+            matches!(&proven, Proven::Observation(r) if r.payload_sha256 == Hash::of(bytes.trim_ascii()));
+        if !about_it {
+            return Err(CliError::Proof { why: "it is not about the given event".to_owned() });
         }
-        ("observation", record.sequence, checkpoint)
-    } else {
-        if event.is_some() {
-            return Err(CliError::Proof { why: "it is about a receipt, not about an event".to_owned() });
-        }
-        ("entry", document.proof.index, document.proof.verify_entry(&leaf, &key)?)
+    }
+    let checked = Checked {
+        proven: true,
+        shown: Shown::of(proven, proof.index)?,
+        origin: checkpoint.origin,
+        tree_size: checkpoint.size,
+        root: checkpoint.root.to_string(),
     };
-    let (origin, tree_size, root) = (checkpoint.origin.clone(), checkpoint.size, checkpoint.root.to_string());
-    let proven = Proven { proven: true, what, number, origin, tree_size, root };
     if format == Format::Text {
-        writeln!(out, "proven: {what} {number} is in {} of {} entries", proven.origin, proven.tree_size)
+        let (what, origin, size) = (checked.shown.in_words(), &checked.origin, checked.tree_size);
+        writeln!(out, "proven: {what}\n  is in the log {origin} of {size} entries, root {}", checked.root)
             .map_err(CliError::Output)?;
     } else {
-        json(out, &proven)?;
+        json(out, &checked)?;
     }
     Ok(exit::DONE)
-}
-
-/// A proof file: the leaf in hex on the first line, then the C2SP proof (`docs/formats/proof.md`).
-struct Document {
-    leaf: String,
-    proof: Proof,
-}
-
-impl Document {
-    fn to_text(&self) -> String {
-        format!("leaf {}\n{}", self.leaf, self.proof)
-    }
-
-    fn parse(text: &str) -> Result<Self, CliError> {
-        let (first, proof) = text.split_once('\n').unwrap_or((text, ""));
-        let leaf = first
-            .strip_prefix("leaf ")
-            .filter(|hex| !hex.bytes().any(|b| b.is_ascii_uppercase()))
-            .ok_or_else(|| CliError::Proof {
-                why: "its first line is not `leaf` and lower-case hex".to_owned(),
-            })?;
-        Ok(Self { leaf: leaf.to_owned(), proof: proof.parse()? })
-    }
 }
 
 /// The sequence of the observation that `what` names: its number, or an event's id under any source.
@@ -219,10 +225,8 @@ fn find_observation(dir: &Path, what: &str) -> Result<Option<u64>, CliError> {
     for located in read::entries(dir)? {
         let located = located?;
         match &located.entry {
-            Entry::Input(input) => {
-                if input.kind == InputKind::Interned {
-                    names.admit(&canonical::from_bytes(&input.body.0)?)?;
-                }
+            Entry::Input(input) if input.kind == InputKind::Interned => {
+                names.admit(&canonical::from_bytes(&input.body.0)?)?;
             }
             Entry::Block { block, .. } => {
                 for record in block.records() {

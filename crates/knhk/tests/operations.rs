@@ -119,8 +119,10 @@ fn a_proof_convinces_with_a_public_key_alone() {
     let (_, receipts) = json(dir.path(), &["receipts", "list", "--data", "data"]);
     let receipt = receipts.as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
     run(dir.path(), &["receipts", "prove", &receipt[..16], "--data", "data", "-o", "proof2"]);
+    let (code, out, _) = run(dir.path(), &["receipts", "check", "proof2", "--key", &key]);
+    assert!(code == 0 && out.contains("LoopCycleCompleted"), "{out}");
     let (code, proven) = json(dir.path(), &["receipts", "check", "proof2", "--key", &key]);
-    assert_eq!((code, &proven["what"]), (0, &Value::from("entry")));
+    assert_eq!((code, &proven["what"]), (0, &Value::from("receipt")));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::frame::{Cut, Framer};
 pub use crate::frame::{EVENT_BYTES_MAX, Oversize};
 
 /// Longest id, source, event type or sector, in bytes.
-pub const NAME_BYTES_MAX: usize = 2_048;
+pub const NAME_BYTES_MAX: usize = 1_024;
 
 /// Most metadata entries of one event.
 pub const METADATA_MAX: usize = 128;

@@ -23,8 +23,8 @@ use crate::vocab;
 
 /// Most files of a pack that are read.
 pub const PACK_FILES_MAX: usize = 256;
-/// Most bytes of all files of a pack together.
-pub const PACK_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of all files of a pack together: a pack must fit one logged input.
+pub const PACK_BYTES_MAX: usize = 15 * 1024 * 1024;
 
 /// A pack that was read, brought into canonical form and found to satisfy Σ².
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use knhk_evidence::block::Block;
 use knhk_evidence::checkpoint::UnverifiedCheckpoint;
 use knhk_evidence::entry::Entry;
 use knhk_evidence::merkle::inclusion_path;
-use knhk_evidence::proof::{InBlock, Proof};
+use knhk_evidence::proof::{InBlock, Proof, Subject};
 use knhk_evidence::record::Record;
 use knhk_evidence::verify::{Report, Trust, Verifier, segment_name};
 use knhk_evidence::{Hash, VerifyingKey};
@@ -83,7 +83,7 @@ pub fn prove_observation(dir: &Path, sequence: u64) -> Result<(Proof, Record)> {
         return Err(Error::NotCovered { what: "observation", number: sequence, size: leaves.len() as u64 });
     };
     let path = path(&leaves, index)?;
-    Ok((Proof { index, path, in_block: Some(in_block), checkpoint: note }, record))
+    Ok((Proof { index, path, subject: Subject::Observation(Box::new(in_block)), checkpoint: note }, record))
 }
 
 /// Proves entry `index` under the newest checkpoint; gives the entry too.
@@ -96,7 +96,8 @@ pub fn prove_entry(dir: &Path, index: u64) -> Result<(Proof, Entry)> {
         Ok(())
     })?;
     let entry = found.ok_or(Error::NotCovered { what: "entry", number: index, size: leaves.len() as u64 })?;
-    Ok((Proof { index, path: path(&leaves, index)?, in_block: None, checkpoint: note }, entry))
+    let subject = Subject::Entry(entry.leaf_data()?);
+    Ok((Proof { index, path: path(&leaves, index)?, subject, checkpoint: note }, entry))
 }
 
 fn position(block: &Block, sequence: u64) -> Option<(u32, Record)> {

@@ -9,6 +9,7 @@ use std::fs;
 
 use common::*;
 use knhk_evidence::entry::Entry;
+use knhk_evidence::proof::Proven;
 use knhk_storage::{Log, Options, audit, read};
 
 #[test]
@@ -39,7 +40,8 @@ fn erased_payloads_are_gone_counted_and_everything_still_verifies() {
         let report = audit::verify(dir.path(), Some(key().verifying_key()), &[&kept]).unwrap();
         assert_eq!((report.counts.payloads_erased, report.counts.observations), (2, 10));
         let (proof, record) = audit::prove_observation(dir.path(), 4).unwrap();
-        proof.verify_observation(&record.to_bytes(), key().verifying_key()).unwrap();
+        let (proven, _) = proof.verify(key().verifying_key()).unwrap();
+        assert_eq!(proven, Proven::Observation(Box::new(record)));
         let present: Vec<bool> = read::entries(dir.path())
             .unwrap()
             .filter_map(|located| match located.unwrap().entry {

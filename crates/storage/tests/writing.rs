@@ -10,6 +10,7 @@ use common::*;
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::Table;
+use knhk_evidence::proof::{Proof, Proven};
 use knhk_evidence::record::Record;
 use knhk_evidence::{SigningKey, verify::Report};
 use knhk_storage::{Error, Log, Options, audit, read};
@@ -160,12 +161,14 @@ fn observations_and_entries_are_proven_by_text_and_key_alone() {
     for sequence in 0..9 {
         let (proof, record) = audit::prove_observation(dir.path(), sequence).unwrap();
         assert_eq!(record.sequence, sequence);
-        let proof: knhk_evidence::proof::Proof = proof.to_string().parse().unwrap();
-        proof.verify_observation(&record.to_bytes(), key().verifying_key()).unwrap();
+        let proof: Proof = proof.to_string().parse().unwrap();
+        let (proven, _) = proof.verify(key().verifying_key()).unwrap();
+        assert_eq!(proven, Proven::Observation(Box::new(record)));
     }
     for index in 0..13 {
         let (proof, entry) = audit::prove_entry(dir.path(), index).unwrap();
-        proof.verify_entry(&entry.leaf_data().unwrap(), key().verifying_key()).unwrap();
+        let (proven, _) = proof.verify(key().verifying_key()).unwrap();
+        assert_eq!(proven, Proven::Entry(entry.leaf_data().unwrap()));
     }
     assert!(matches!(audit::prove_observation(dir.path(), 9), Err(Error::NotCovered { .. })));
     assert!(matches!(audit::prove_entry(dir.path(), 13), Err(Error::NotCovered { .. })));
