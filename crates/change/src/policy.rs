@@ -48,9 +48,9 @@ pub const RULES_PROPOSER_PREFIX: &str = "rules/";
 /// 1. a failed stage rejects, unless all that failed is approvals that are not there yet: then it is held for them;
 /// 2. a shadow whose tests did not pass rejects;
 /// 3. the mode [`Mode::Hold`] holds;
-/// 4. unless a person has reviewed it ([`Mode::Reviewed`]): a skipped stage holds, since what was not checked is not let
-///    through unseen; so do the policy [`PromotionPolicy::HumanReview`] and a model's proposal below
-///    [`MODEL_CONFIDENCE_PPM_MIN`];
+/// 4. unless a person has reviewed it ([`Mode::Reviewed`]): a skipped stage or a missing measurement holds, since what
+///    was not checked is not let through unseen; so do the policy [`PromotionPolicy::HumanReview`] and a model's
+///    proposal below [`MODEL_CONFIDENCE_PPM_MIN`];
 /// 5. everything else is promoted. Warnings do not stop it.
 pub fn decide(policy: PromotionPolicy, mode: Mode, checked: &Checked) -> Decision {
     let mut awaited = None;
@@ -81,6 +81,9 @@ pub fn decide(policy: PromotionPolicy, mode: Mode, checked: &Checked) -> Decisio
     for stage in checked.results() {
         if let Conclusion::Skipped { why } = &stage.result {
             return Decision::Hold { why: format!("stage {} was skipped: {why}", stage.stage) };
+        }
+        if let Some(missing) = stage.findings.iter().find(|finding| finding.code == Code::NoMeasurement) {
+            return Decision::Hold { why: format!("{}: {} {}", stage.stage, missing.code, missing.message) };
         }
     }
     if policy == PromotionPolicy::HumanReview {

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use knhk_ontology::delta::{Delta, PropertyRef};
-use knhk_ontology::meta_violations_after;
+use knhk_ontology::meta_violations;
 use knhk_ontology::schema::{Compatibility, Schema};
 use knhk_ontology::shacl::Violation;
 use knhk_ontology::snapshot::{Snapshot, Version};
@@ -153,16 +153,13 @@ impl Candidate {
         self.version
     }
 
-    /// What the meta-ontology finds wrong with the composed graph, looked for around the change: `base` was sound, since
-    /// every snapshot passed this check. Evaluated once: later calls give the first answer, whatever base they pass.
+    /// What the meta-ontology finds wrong with the composed graph: a full pass, which asks nothing of the base.
+    /// Evaluated once.
     ///
     /// # Errors
     /// [`OntologyError`] when the shapes cannot be evaluated.
-    pub fn meta_violations(&self, base: &Snapshot) -> Result<&[Violation], &OntologyError> {
-        self.meta
-            .get_or_init(|| meta_violations_after(&base.sigma, &self.sigma, &self.triples))
-            .as_ref()
-            .map(Vec::as_slice)
+    pub fn meta_violations(&self) -> Result<&[Violation], &OntologyError> {
+        self.meta.get_or_init(|| meta_violations(&self.sigma)).as_ref().map(Vec::as_slice)
     }
 
     /// What the guards say of the change. Evaluated once: later calls give the first answer, whatever guards they pass.
@@ -274,7 +271,7 @@ impl Shadow {
                 harm.map(|finding| finding.message.clone())
             }
             Assertion::NoConflicts => candidate.schema.check().err().map(|error| error.to_string()),
-            Assertion::Conforms => match candidate.meta_violations(&self.base) {
+            Assertion::Conforms => match candidate.meta_violations() {
                 Ok(violations) => violations.first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
             },

@@ -247,7 +247,7 @@ fn mistakes_get_a_code_and_an_exit_code() {
         (&["sector", "init", "x", "--from", "nothing.ndjson", "--dir", "empty"], 6, "KNHK-E1804"),
         (&["ontology", "show", "--data", "empty"], 5, "KNHK-E1805"),
         (&["ontology", "show", "--data", "data", "--sector", "x"], 6, "KNHK-E1704"),
-        (&["receipts", "show", "0", "--data", "data"], 6, "KNHK-E1807"),
+        (&["receipts", "show", "not-an-id", "--data", "data"], 6, "KNHK-E1807"),
         (&["explain", "KNHK-E0000"], 6, "KNHK-E1809"),
         (&["log", "verify", "empty"], 5, "KNHK-E1805"),
     ] {

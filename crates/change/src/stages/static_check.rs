@@ -28,7 +28,7 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> S
         .check(&mut findings);
     match shadow.candidate() {
         None => not_lowered(shadow.refusal(), &mut findings),
-        Some(candidate) => match candidate.meta_violations(shadow.base()) {
+        Some(candidate) => match candidate.meta_violations() {
             Err(error) => findings.push(
                 Finding::error(Code::MetaShape, "", format!("{}: {error}", error.code()))
                     .rule("meta-ontology")
