@@ -148,7 +148,7 @@ mod tests {
     fn another_version_an_unknown_flag_and_a_huge_payload_are_refused() {
         let good = Record::default().to_bytes();
         assert!(Record::from_bytes(&good).is_ok());
-        for (at, value) in [(0, 2), (0, 0), (1, 2), (1, 0x80), (53, 1)] {
+        for (at, value) in [(0, 2), (0, 0), (1, 2), (1, 0x80), (53, 2)] {
             let mut bytes = good;
             bytes[at] = value;
             assert!(Record::from_bytes(&bytes).is_err(), "byte {at} = {value}");
