@@ -280,3 +280,13 @@ fn paths_with_little_evidence_stay_out_of_a_new_object() {
     let range = proposal.content().delta.added_properties.iter().find(|p| p.property.key == "o").unwrap();
     assert!(matches!(range.property.ranges.first(), Some(Range::Class(_))));
 }
+
+#[test]
+fn data_that_is_no_object_is_for_a_person_and_no_change() {
+    let before = stream(20, |i| json!({ "": i, "n": i }));
+    let schema = schema_of(&before, 12);
+    assert!(conforms(&schema, &before).is_empty(), "an empty key is a key");
+    let (patterns, proposals) = plan(&schema, &stream(20, |i| json!([i])));
+    assert_eq!(patterns.iter().map(|p| p.action).collect::<Vec<_>>(), [Action::Investigate]);
+    assert!(proposals.is_empty());
+}

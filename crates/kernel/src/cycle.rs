@@ -78,9 +78,11 @@ impl Run<'_> {
         let (repeated, fresh): (Vec<Pattern>, Vec<Pattern>) =
             patterns.iter().cloned().partition(|p| waiting.contains(p.id.as_str()));
         tally.patterns = patterns.len() as u64;
+        let overflow = state.profile.overflow();
         let detected = Detected {
             observations: state.observations,
             conform: state.conform,
+            not_examined: overflow.event_types + overflow.paths,
             watermark_ms: state.profile.events().last_ms(),
             profile: state.profile_digest()?,
             repeated: repeated.into_iter().map(|p| p.id).collect(),

@@ -83,6 +83,8 @@ pub struct Detected {
     pub observations: u64,
     /// How many conform to the ontology in force.
     pub conform: u64,
+    /// Values and events beyond the limits of a profile: they were not examined (`docs/limits.md`).
+    pub not_examined: u64,
     /// Event-time watermark of the window, Unix ms.
     pub watermark_ms: i64,
     /// Digest of the window's profile summary.

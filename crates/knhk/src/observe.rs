@@ -318,7 +318,11 @@ fn assemble(
         }
         match Body::from_bytes(&decision.body)? {
             Body::PatternDetected(detected) => {
-                report.conformance = Conformance { conform: detected.conform, of: detected.observations };
+                report.conformance = Conformance {
+                    conform: detected.conform,
+                    of: detected.observations,
+                    not_examined: detected.not_examined,
+                };
                 report.patterns.extend(detected.patterns.iter().map(PatternReport::from));
             }
             Body::ProposalGenerated(planned) => {

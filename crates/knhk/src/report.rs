@@ -44,6 +44,8 @@ pub(crate) struct Conformance {
     pub conform: u64,
     /// Events.
     pub of: u64,
+    /// Values and events beyond the limits of a profile, in which no drift was looked for (`docs/limits.md`).
+    pub not_examined: u64,
 }
 
 /// One pattern.

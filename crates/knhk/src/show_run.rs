@@ -40,8 +40,20 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let conformance = report.conformance;
+    if conformance.not_examined > 0 {
+        let count = thousands(conformance.not_examined);
+        writeln!(
+            out,
+            "\n{count} values or events lie beyond the limits (docs/limits.md); no drift was looked for there."
+        )?;
+    }
     if report.patterns.is_empty() {
-        return writeln!(out, "\nNo drift: the events and the ontology agree.");
+        return if conformance.conform == conformance.of {
+            writeln!(out, "\nNo drift: the events and the ontology agree.")
+        } else {
+            writeln!(out, "\nNo drift was found in what was examined.")
+        };
     }
     writeln!(out, "\nDRIFT")?;
     let mut table = Table::new(&[

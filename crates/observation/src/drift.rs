@@ -105,9 +105,13 @@ impl Walk<'_, '_> {
         let property = properties(self.admission, &node.place).next();
         if breaches.types.events() > 0 {
             let found: Vec<&str> = breaches.found.keys().copied().collect();
-            let expected = property.map_or("object".to_owned(), PropertyShape::expected);
+            // An event whose data is no object fits no class: no change of the ontology can describe it.
+            let (expected, action) = match property {
+                Some(property) => (property.expected(), Action::ProposeChange),
+                None => ("object".to_owned(), Action::Investigate),
+            };
             let detail = format!("{expected}→{}", found.join("|"));
-            self.add(PatternKind::TypeChanged, &detail, &breaches.types, stats, Action::ProposeChange);
+            self.add(PatternKind::TypeChanged, &detail, &breaches.types, stats, action);
         }
         if let Some(property) = property.filter(|_| breaches.cardinality.events() > 0) {
             let (old, many) = (property.cardinality(), property.cardinality().is_many());

@@ -267,7 +267,9 @@ impl<'g> Reader<'g> {
             ],
             &vocab::SH_PROPERTY_SHAPE,
         )?;
-        let key = shape.required_text(&vocab::KNHK_KEY)?.to_owned();
+        let Some(key) = shape.optional_text(&vocab::KNHK_KEY)?.map(str::to_owned) else {
+            return Err(shape.malformed("has no knhk:key; state the JSON key, as text"));
+        };
         let Some(path) = shape.optional_iri(&vocab::SH_PATH)? else {
             return Err(shape.malformed("has no sh:path; name the property"));
         };
