@@ -1,7 +1,7 @@
 //! The kernel: `step(state, input) → decisions`. No I/O, no clock, no key: inputs come logged, decisions leave unsigned.
 //!
 //! A decision is made in one place ([`Kernel::step`], [`Kernel::step_block`]) and takes effect in another
-//! ([`Kernel::fold`]), which a restart uses too: it folds the logged decisions instead of making them again.
+//! (`fold`), which a restart uses too: it folds the logged decisions instead of making them again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
