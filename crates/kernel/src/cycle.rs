@@ -30,6 +30,10 @@ pub(crate) fn run(
     probe: &mut dyn Probe,
 ) -> Result<Vec<Decision>, KernelError> {
     let cycle = kernel.sector(sector)?.next_cycle();
+    // Without new events there is an empty window, not the last one again.
+    if let Some(state) = kernel.sectors.get_mut(sector) {
+        state.open_window();
+    }
     let mut run = Run { kernel, sector, cycle: &cycle, time_ms, decisions: Vec::new() };
     let mut tally = Tally::default();
     let failed = match run.analyze_and_plan(&mut tally) {

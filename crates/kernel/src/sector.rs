@@ -142,10 +142,8 @@ impl SectorState {
         payloads: &Payloads,
         names: &Tables,
     ) -> Result<u64, KernelError> {
-        if std::mem::take(&mut self.window_closed) {
-            // A window is judged by the ontology in force when it opens.
-            self.profile = Profile::against(Arc::clone(&self.history.head().schema));
-            self.window = Window::default();
+        if self.window_closed {
+            self.open_window();
             self.measured = None;
         }
         let mut conform = 0;
@@ -215,6 +213,14 @@ impl SectorState {
                 self.close_window();
                 Ok(None)
             }
+        }
+    }
+
+    /// Begins an empty window, judged by the ontology in force now, if the last one was closed.
+    pub(crate) fn open_window(&mut self) {
+        if std::mem::take(&mut self.window_closed) {
+            self.profile = Profile::against(Arc::clone(&self.history.head().schema));
+            self.window = Window::default();
         }
     }
 

@@ -240,6 +240,23 @@ fn a_new_field_is_found_proposed_checked_and_promoted_and_then_agrees() {
 }
 
 #[test]
+fn a_cycle_without_new_events_finds_nothing_again() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let decisions = world.cycle(PromoteMode::Policy);
+    let Body::PatternDetected(detected) = &bodies(&decisions)[0] else { panic!("{decisions:?}") };
+    assert_eq!((detected.patterns.len(), detected.observations), (0, 0));
+    assert_eq!(world.version(), "1.1.0");
+    // Nor does a restart bring the old window back.
+    let mut restarted = World { kernel: restore(&world.log, 0), ..world };
+    restarted.start();
+    restarted.cycle(PromoteMode::Policy);
+    assert_eq!(restarted.version(), "1.1.0");
+    replay(&restarted.log).unwrap();
+}
+
+#[test]
 fn too_little_evidence_is_observed_and_not_proposed() {
     let mut world = World::new();
     world.orders(11, with_note);

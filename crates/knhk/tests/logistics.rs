@@ -150,6 +150,12 @@ fn repeats_are_counted_once_even_after_a_restart() {
     let (code, second) = observe(dir.path(), "logistics", &[&normal]);
     assert_eq!((code, &second["observations"]["accepted"]), (0, &Value::from(0)));
     assert_eq!(second["observations"]["duplicates"], first["observations"]["accepted"]);
+
+    let drift = example("events-drift.ndjson");
+    observe(dir.path(), "logistics", &[&drift]);
+    let (code, again) = observe(dir.path(), "logistics", &[&drift]);
+    assert_eq!((code, &again["observations"]["accepted"]), (0, &Value::from(0)));
+    assert!(list(&again, "patterns").is_empty(), "what was seen is not found a second time");
 }
 
 #[test]
