@@ -13,8 +13,8 @@ use crate::key::VerifyingKey;
 use crate::merkle::{self, MAX_PATH_LEN};
 use crate::record::{RECORD_LEN, Record, array};
 
-/// Bytes of a proof.
-pub const MAX_PROOF_LEN: usize = 96 << 10;
+/// Bytes of a proof: enough for the largest entry, the longest path and the largest checkpoint note together.
+pub const MAX_PROOF_LEN: usize = 160 << 10;
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 const OBSERVATION: u8 = 0x01;

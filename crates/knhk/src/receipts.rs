@@ -1,15 +1,15 @@
 //! `knhk receipts`: list and show decisions, and prove that something is in the log.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use knhk_evidence::entry::{Entry, EntryKind};
 use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::Table as Names;
-use knhk_evidence::proof::{Proof, Proven};
+use knhk_evidence::proof::{MAX_PROOF_LEN, Proof, Proven};
 use knhk_evidence::receipt::{Draft, ReceiptId};
-use knhk_evidence::record::dedupe_key;
+use knhk_evidence::record::{MAX_PAYLOAD_LEN, dedupe_key};
 use knhk_evidence::{Hash, canonical};
 use knhk_kernel::decision::Body;
 use knhk_storage::{audit, read};
@@ -188,10 +188,12 @@ pub(crate) fn check(
         root: String,
     }
     let key = read_key(key)?;
-    let proof: Proof = fs::read_to_string(path).map_err(CliError::reading(path))?.parse()?;
+    let text = read_bounded(path, MAX_PROOF_LEN)?;
+    let text = String::from_utf8(text).map_err(|_| CliError::Proof { why: "it is not text".to_owned() })?;
+    let proof: Proof = text.parse()?;
     let (proven, checkpoint) = proof.verify(&key)?;
     if let Some(event) = event {
-        let bytes = fs::read(event).map_err(CliError::reading(event))?;
+        let bytes = read_bounded(event, MAX_PAYLOAD_LEN)?;
         let about_it =
             matches!(&proven, Proven::Observation(r) if r.payload_sha256 == Hash::of(bytes.trim_ascii()));
         if !about_it {
@@ -213,6 +215,14 @@ pub(crate) fn check(
         json(out, &checked)?;
     }
     Ok(exit::DONE)
+}
+
+/// A file, of which no more is read than what is refused for its length.
+fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
+    let file = fs::File::open(path).map_err(CliError::reading(path))?;
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 2).read_to_end(&mut bytes).map_err(CliError::reading(path))?;
+    Ok(bytes)
 }
 
 /// The sequence of the observation that `what` names: its number, or an event's id under any source.
