@@ -41,9 +41,18 @@ pub struct Situation<'a> {
     pub time_ms: i64,
 }
 
-/// The proposals for every pattern that recommends a change, one per cause: a class that gained, lost or changed keys, or
-/// an event type that is new. In order of class, then event type.
-pub fn propose(situation: &Situation<'_>) -> Result<Vec<Proposal>, ChangeError> {
+/// What a round of planning came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The proposals, in order of class, then event type.
+    pub proposals: Vec<Proposal>,
+    /// Causes that no proposal could be made for, each with its reason: one of them does not take the others along.
+    pub unplanned: Vec<String>,
+}
+
+/// A proposal for every cause among the patterns that recommend a change: a class that gained, lost or changed keys, or an
+/// event type that is new.
+pub fn propose(situation: &Situation<'_>) -> Plan {
     let positions = Positions::of(situation.schema, situation.profile);
     let mut causes: BTreeMap<Cause, Vec<&Pattern>> = BTreeMap::new();
     for pattern in situation.patterns.iter().filter(|p| p.action == Action::ProposeChange) {
@@ -52,28 +61,43 @@ pub fn propose(situation: &Situation<'_>) -> Result<Vec<Proposal>, ChangeError> 
         }
     }
     let mut reserved = BTreeSet::new();
-    let mut proposals = Vec::new();
+    let mut plan = Plan::default();
     for (cause, patterns) in causes {
-        let minimum = u64::from(situation.schema.settings.minimum_evidence);
-        let inference = Inference::new(situation.schema, minimum, &reserved);
-        let mut draft = Draft {
-            situation,
-            positions: &positions,
-            inference,
-            edits: BTreeMap::new(),
-            changes: Vec::new(),
-            delta: Delta::default(),
-        };
-        match &cause {
-            Cause::EventType(event_type) => draft.event_type(event_type)?,
-            Cause::Rate(event_type) => draft.rate(event_type, &patterns),
-            Cause::Class(domain) => draft.class(domain, &patterns)?,
+        match answer(situation, &positions, &cause, &patterns, &reserved) {
+            Ok((proposal, names)) => {
+                reserved = names;
+                plan.proposals.extend(proposal);
+            }
+            Err(error) => plan.unplanned.push(format!("{}: {} {error}", cause.name(), error.code())),
         }
-        let (proposal, names) = draft.finish(&cause, &patterns)?;
-        reserved = names;
-        proposals.extend(proposal);
     }
-    Ok(proposals)
+    plan
+}
+
+/// The proposal for one cause, and the class names in use after it.
+fn answer(
+    situation: &Situation<'_>,
+    positions: &Positions<'_>,
+    cause: &Cause,
+    patterns: &[&Pattern],
+    reserved: &BTreeSet<String>,
+) -> Result<(Option<Proposal>, BTreeSet<String>), ChangeError> {
+    let minimum = u64::from(situation.schema.settings.minimum_evidence);
+    let inference = Inference::new(situation.schema, minimum, reserved);
+    let mut draft = Draft {
+        situation,
+        positions,
+        inference,
+        edits: BTreeMap::new(),
+        changes: Vec::new(),
+        delta: Delta::default(),
+    };
+    match cause {
+        Cause::EventType(event_type) => draft.event_type(event_type)?,
+        Cause::Rate(event_type) => draft.rate(event_type, patterns),
+        Cause::Class(domain) => draft.class(domain, patterns)?,
+    }
+    draft.finish(cause, patterns)
 }
 
 /// What one proposal answers to.
@@ -82,6 +106,16 @@ enum Cause {
     Class(Iri),
     EventType(String),
     Rate(String),
+}
+
+impl Cause {
+    /// Its class or event type.
+    fn name(&self) -> &str {
+        match self {
+            Self::Class(domain) => domain.local_name(),
+            Self::EventType(event_type) | Self::Rate(event_type) => event_type,
+        }
+    }
 }
 
 /// Where a key of a known class was, or should have been, observed.

@@ -65,8 +65,9 @@ fn plan(schema: &Schema, events: &Events) -> (Vec<Pattern>, Vec<Proposal>) {
     let base = SnapshotId([7; 32]);
     let situation =
         Situation { sector: "test", base, schema, profile: &profile, patterns: &patterns, time_ms: 1 };
-    let proposals = propose(&situation).unwrap();
-    (patterns, proposals)
+    let plan = propose(&situation);
+    assert_eq!(plan.unplanned, Vec::<String>::new());
+    (patterns, plan.proposals)
 }
 
 /// The schema after all proposals, one after the other.

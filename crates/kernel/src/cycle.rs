@@ -5,8 +5,9 @@
 use knhk_change::pipeline;
 use knhk_change::policy::{self, Mode};
 use knhk_change::proposal::{Promotion, Proposal, ProposalId};
-use knhk_change::propose::{Situation, propose};
+use knhk_change::propose::{Plan, Situation, propose};
 use knhk_change::stages::{Context, Measurement};
+use knhk_evidence::Hash;
 use knhk_evidence::receipt::Outcome;
 use knhk_observation::detect::detect;
 use knhk_observation::pattern::Pattern;
@@ -21,6 +22,9 @@ use crate::kernel::{Kernel, Probe};
 /// Patterns that one receipt tells of; more take more receipts.
 const PATTERNS_OF_A_RECEIPT: usize = 1_000;
 
+/// Causes without proposal that a cycle's reason names.
+const UNPLANNED_NAMED_MAX: usize = 5;
+
 /// Runs one cycle of `sector` over its open window.
 pub(crate) fn run(
     kernel: &mut Kernel,
@@ -30,10 +34,6 @@ pub(crate) fn run(
     probe: &mut dyn Probe,
 ) -> Result<Vec<Decision>, KernelError> {
     let cycle = kernel.sector(sector)?.next_cycle();
-    // Without new events there is an empty window, not the last one again.
-    if let Some(state) = kernel.sectors.get_mut(sector) {
-        state.open_window();
-    }
     let mut run = Run { kernel, sector, cycle: &cycle, time_ms, decisions: Vec::new() };
     let mut tally = Tally::default();
     let failed = match run.analyze_and_plan(&mut tally) {
@@ -57,6 +57,8 @@ struct Tally {
     promotions: u64,
     held: u64,
     rejected: Vec<ProposalId>,
+    /// Causes that no proposal could be made for, and why.
+    unplanned: Vec<String>,
 }
 
 struct Run<'a> {
@@ -77,35 +79,37 @@ impl Run<'_> {
     fn analyze_and_plan(&mut self, tally: &mut Tally) -> Result<Vec<Proposal>, KernelError> {
         let current = self.kernel.current(self.sector)?;
         let state = self.kernel.sector(self.sector)?;
-        let patterns = detect(&state.profile, &state.baseline);
+        let profile = state.unseen().into_owned();
+        let patterns = detect(&profile, &state.baseline);
         let waiting = state.waiting_patterns();
         let (repeated, fresh): (Vec<Pattern>, Vec<Pattern>) =
             patterns.iter().cloned().partition(|p| waiting.contains(p.id.as_str()));
         tally.patterns = patterns.len() as u64;
-        let overflow = state.profile.overflow();
+        let overflow = profile.overflow();
         let detected = Detected {
             observations: state.observations,
             conform: state.conform,
             not_examined: overflow.event_types + overflow.paths,
-            watermark_ms: state.profile.events().last_ms(),
-            profile: state.profile_digest()?,
+            watermark_ms: profile.events().last_ms(),
+            profile: Hash(profile.summary().digest()),
             repeated: repeated.into_iter().map(|p| p.id).collect(),
             patterns: Vec::new(),
         };
-        let proposals = propose(&Situation {
-            sector: self.sector,
-            base: current.snapshot.id,
-            schema: &current.snapshot.schema,
-            profile: &state.profile,
-            patterns: &fresh,
-            time_ms: self.time_ms,
-        })?;
-        tally.proposals = proposals.len() as u64;
         // However much there is to say, each receipt's body stays far below its limit.
         for patterns in parts(&patterns, PATTERNS_OF_A_RECEIPT) {
             let body = Body::PatternDetected(Detected { patterns: patterns.to_vec(), ..detected.clone() });
             self.decide(&body, Outcome::Approved)?;
         }
+        let Plan { proposals, unplanned } = propose(&Situation {
+            sector: self.sector,
+            base: current.snapshot.id,
+            schema: &current.snapshot.schema,
+            profile: &profile,
+            patterns: &fresh,
+            time_ms: self.time_ms,
+        });
+        tally.proposals = proposals.len() as u64;
+        tally.unplanned = unplanned;
         for proposals in parts(&proposals, 1) {
             let body = Body::ProposalGenerated(Planned { proposals: proposals.to_vec() });
             self.decide(&body, Outcome::Approved)?;
@@ -173,13 +177,17 @@ impl Run<'_> {
     ) -> Result<(), KernelError> {
         let state = self.kernel.sector(self.sector)?;
         let mut baseline = state.baseline.clone();
-        baseline.learn(&state.profile);
+        baseline.learn(&state.unseen());
         let outcome = match failed {
             Some(reason) => CycleOutcome::Failed { reason },
-            None if tally.rejected.is_empty() => CycleOutcome::Success,
-            None => CycleOutcome::PartialSuccess {
-                reason: format!("{} of {} proposals were rejected", tally.rejected.len(), tally.proposals),
-            },
+            None if tally.rejected.is_empty() && tally.unplanned.is_empty() => CycleOutcome::Success,
+            None => {
+                let rejected =
+                    format!("{} of {} proposals were rejected", tally.rejected.len(), tally.proposals);
+                let reasons =
+                    std::iter::once(&rejected).chain(tally.unplanned.iter().take(UNPLANNED_NAMED_MAX));
+                CycleOutcome::PartialSuccess { reason: reasons.cloned().collect::<Vec<_>>().join("; ") }
+            }
         };
         let receipt = match &outcome {
             CycleOutcome::Failed { reason } => Outcome::Error { reason: reason.clone() },
@@ -242,7 +250,11 @@ pub(crate) fn check_and_promote(
     };
     let verdict =
         match policy::decide(current.snapshot.schema.settings.promotion_policy, policy_mode, &checked) {
-            policy::Decision::Promote => Verdict::Promote,
+            policy::Decision::Promote => match state.refusal_of(&proposal.content().patterns) {
+                // What a person said no to comes back to a person.
+                Some(why) if mode != PromoteMode::Reviewed => Verdict::Hold { why: format!("earlier {why}") },
+                _ => Verdict::Promote,
+            },
             policy::Decision::Hold { why } => Verdict::Hold { why },
             policy::Decision::Reject { why } => Verdict::Reject { why },
         };

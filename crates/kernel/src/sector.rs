@@ -1,5 +1,6 @@
 //! The state of one sector: what its decisions so far add up to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub struct SectorState {
     /// Proposals of the running cycle, until their verdict.
     planned: BTreeMap<ProposalId, Proposal>,
     pub(crate) held: BTreeMap<ProposalId, Proposal>,
+    /// Patterns whose change a person rejected, with the person's words.
+    refused: BTreeMap<String, String>,
     /// Every proposal's outcome: the corpus.
     pub(crate) corpus: BTreeMap<ProposalId, Verdict>,
 }
@@ -75,6 +78,7 @@ impl SectorState {
             cycles: 0,
             planned: BTreeMap::new(),
             held: BTreeMap::new(),
+            refused: BTreeMap::new(),
             corpus: BTreeMap::new(),
         })
     }
@@ -142,9 +146,10 @@ impl SectorState {
         payloads: &Payloads,
         names: &Tables,
     ) -> Result<u64, KernelError> {
-        if self.window_closed {
-            self.open_window();
-            self.measured = None;
+        if std::mem::take(&mut self.window_closed) {
+            // A window is judged by the ontology in force when it opens.
+            self.profile = Profile::against(Arc::clone(&self.history.head().schema));
+            self.window = Window::default();
         }
         let mut conform = 0;
         for (index, record) in block.records().iter().enumerate() {
@@ -197,9 +202,19 @@ impl SectorState {
             }
             Body::ValidationExecuted(validated) => {
                 if let Some(proposal) = &validated.proposal {
-                    let content = self.planned.remove(proposal).or_else(|| self.held.remove(proposal));
-                    if let (Verdict::Hold { .. }, Some(content)) = (&validated.verdict, content) {
-                        self.held.insert(*proposal, content);
+                    let planned = self.planned.remove(proposal);
+                    let waited = self.held.remove(proposal);
+                    match (&validated.verdict, planned, waited) {
+                        (Verdict::Hold { .. }, Some(content), _)
+                        | (Verdict::Hold { .. }, None, Some(content)) => {
+                            self.held.insert(*proposal, content);
+                        }
+                        // Without stages it was a person who decided.
+                        (Verdict::Reject { why }, None, Some(content)) if validated.stages.is_empty() => {
+                            let patterns = content.content().patterns.iter();
+                            self.refused.extend(patterns.map(|id| (id.clone(), why.clone())));
+                        }
+                        _ => {}
                     }
                     self.corpus.insert(*proposal, validated.verdict.clone());
                 }
@@ -216,16 +231,15 @@ impl SectorState {
         }
     }
 
-    /// Begins an empty window, judged by the ontology in force now, if the last one was closed.
-    pub(crate) fn open_window(&mut self) {
-        if std::mem::take(&mut self.window_closed) {
-            self.profile = Profile::against(Arc::clone(&self.history.head().schema));
-            self.window = Window::default();
-        }
+    /// What the detectors look at: the open window, and nothing where no event came since the last cycle.
+    pub(crate) fn unseen(&self) -> Cow<'_, Profile> {
+        if self.window_closed { Cow::Owned(Profile::default()) } else { Cow::Borrowed(&self.profile) }
     }
 
     fn close_window(&mut self) {
         self.window_closed = true;
+        // A measurement is for the cycle, or the command, that it was taken before.
+        self.measured = None;
         (self.observations, self.conform) = (0, 0);
         self.receipts.clear();
         self.planned.clear();
@@ -261,8 +275,8 @@ impl SectorState {
         self.held.values().flat_map(|p| p.content().patterns.iter().map(String::as_str)).collect()
     }
 
-    /// Digest of the profile's summary: what the detectors saw.
-    pub(crate) fn profile_digest(&self) -> Result<Hash, KernelError> {
-        Ok(Hash::of(&knhk_evidence::canonical::to_bytes(&self.profile.summary())?))
+    /// Why a person rejected a change that answered one of these patterns before.
+    pub(crate) fn refusal_of(&self, patterns: &[String]) -> Option<&str> {
+        patterns.iter().find_map(|id| self.refused.get(id)).map(String::as_str)
     }
 }

@@ -354,6 +354,58 @@ fn a_restart_decides_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn a_measurement_lasts_for_its_cycle_and_no_longer_whether_or_not_the_kernel_restarts() {
+    let mut world = World::new();
+    world.orders(40, with_total);
+    world.cycle(PromoteMode::Policy);
+    world.orders(40, with_note);
+    // No measurement before this cycle, and two more without events after it.
+    let due = CycleDue { rejected: 0, duplicates: 0, promote: PromoteMode::Hold };
+    world.input(InputKind::CycleDue, &due).unwrap();
+    world.input(InputKind::CycleDue, &due).unwrap();
+    world.input(InputKind::CycleDue, &due).unwrap();
+    // Only the blocks after the last-but-one cycle that had any come back with payloads: here the second block.
+    let second = world.log.iter().rposition(|entry| matches!(entry, Entry::Block(..))).unwrap();
+    world.kernel = restore(&world.log, second);
+    world.start();
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    world.input(InputKind::OperatorCommand, &Command::Promote { proposal: held }).unwrap();
+    replay(&world.log).unwrap();
+}
+
+#[test]
+fn a_held_change_is_replayed_against_the_last_events_even_after_a_run_of_repeats() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Hold);
+    world.cycle(PromoteMode::Hold);
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    let decisions = world.input(InputKind::OperatorCommand, &Command::Promote { proposal: held }).unwrap();
+    let Body::ValidationExecuted(validated) = &bodies(&decisions)[0] else { panic!("{decisions:?}") };
+    let codes: Vec<_> = validated.stages.iter().flat_map(|s| &s.findings).map(|f| f.code.as_str()).collect();
+    assert!(!codes.contains(&"KNHK-S704") && !codes.contains(&"KNHK-S207"), "{codes:?}");
+    replay(&world.log).unwrap();
+}
+
+#[test]
+fn what_a_person_rejected_is_held_when_it_comes_again() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Hold);
+    let proposal = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    world
+        .input(InputKind::OperatorCommand, &Command::Reject { proposal, reason: "not ours".into() })
+        .unwrap();
+    world.orders(40, with_note);
+    world.kernel = restore(&world.log, 0);
+    world.start();
+    let bodies = bodies(&world.cycle(PromoteMode::Policy));
+    let Body::ValidationExecuted(validated) = &bodies[2] else { panic!("{bodies:?}") };
+    assert!(matches!(&validated.verdict, Verdict::Hold { why } if why.contains("not ours")), "{validated:?}");
+    replay(&world.log).unwrap();
+}
+
+#[test]
 fn commands_that_cannot_be_obeyed_change_nothing() {
     let mut world = World::new();
     let before = world.log.len();

@@ -23,10 +23,12 @@ pub(crate) fn admission(admission: &Admission, window: &Window) -> Option<Measur
     let mut bytes = 0;
     'window: for event_type in window.event_types() {
         for (_, payload) in window.payloads(event_type) {
-            bytes += payload.data.len();
-            if events.len() >= PAYLOADS_MAX || bytes > BYTES_MAX {
+            // One large payload does not switch the measurement off.
+            if events.len() >= PAYLOADS_MAX || (bytes + payload.data.len() > BYTES_MAX && !events.is_empty())
+            {
                 break 'window;
             }
+            bytes += payload.data.len();
             let text = std::str::from_utf8(&payload.data).ok()?;
             events.push((event_type, Json::parse(text).ok()?));
         }

@@ -3,6 +3,7 @@
 //! Every input is logged before it is decided on, and its decisions are logged in the same group: after a crash a
 //! directory holds both or neither.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
-use knhk_evidence::intern::Table;
+use knhk_evidence::intern::{Table, Tables};
 use knhk_evidence::receipt::Operation;
 use knhk_evidence::record::Record;
 use knhk_kernel::decision::Decision;
@@ -213,20 +214,34 @@ pub(crate) fn restore(dir: &Path, how: Restore) -> Result<Kernel, CliError> {
     Ok(kernel)
 }
 
-/// Per sector, the entries of its last two completed cycles: the last closed window lies between them, the open one after.
+/// Per sector, the entries of its last two cycles that closed a window with events: the last closed window lies between
+/// them, the open one after.
 #[derive(Debug, Default)]
-struct Windows(std::collections::BTreeMap<String, [u64; 2]>);
+struct Windows(BTreeMap<String, [u64; 2]>);
 
 impl Windows {
     fn of(dir: &Path) -> Result<Self, CliError> {
         let mut windows = Self::default();
+        let mut names = Tables::default();
+        let mut with_events = BTreeSet::new();
         for located in read::entries(dir)? {
             let located = located?;
-            if let Entry::Receipt { signed, .. } = &located.entry
-                && signed.draft().operation == Operation::LoopCycleCompleted
-            {
-                let last = windows.0.entry(signed.draft().sector.clone()).or_default();
-                *last = [last[1], located.index];
+            match &located.entry {
+                Entry::Input(input) if input.kind == InputKind::Interned => {
+                    names.admit(&input.decode()?)?;
+                }
+                Entry::Block { block, .. } => {
+                    let sector = u32::from(block.header().sector);
+                    with_events.insert(names.text(Table::Sector, sector).unwrap_or_default().to_owned());
+                }
+                Entry::Receipt { signed, .. }
+                    if signed.draft().operation == Operation::LoopCycleCompleted
+                        && with_events.remove(&signed.draft().sector) =>
+                {
+                    let last = windows.0.entry(signed.draft().sector.clone()).or_default();
+                    *last = [last[1], located.index];
+                }
+                _ => {}
             }
         }
         Ok(windows)

@@ -105,6 +105,9 @@ pub struct Pattern {
     pub path: String,
     /// What exactly: the new value, the old and new type, the bound. Part of the fingerprint.
     pub detail: String,
+    /// The key that a [`PatternKind::ProbableRename`] found gone, beside the one at `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// How sure, in parts per million; computed from the evidence by `docs/detection.md`.
     pub confidence_ppm: u32,
     /// The evidence.

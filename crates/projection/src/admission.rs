@@ -50,11 +50,12 @@ impl Admission {
             .classes
             .values()
             .map(|class| {
-                let properties: Vec<PropertyShape> = class
-                    .properties
-                    .iter()
+                // Inherited keys are keys of the class too.
+                let properties: Vec<PropertyShape> = schema
+                    .keys_of(class)
+                    .into_iter()
                     .map(|(key, property)| PropertyShape {
-                        key: key.as_str().into(),
+                        key: key.into(),
                         datatypes: property
                             .ranges
                             .iter()

@@ -64,8 +64,9 @@ pub fn explain(schema: &Schema, event_type: &str) -> Option<Vec<ShapeCost>> {
     let mut queue = vec![root];
     let mut costs = Vec::new();
     while let Some(class) = queue.get(costs.len()).copied() {
-        costs.push(cost(class));
-        for property in class.properties.values() {
+        let keys = schema.keys_of(class);
+        costs.push(cost(class, &keys));
+        for property in keys.values() {
             for range in &property.ranges {
                 if let Range::Class(iri) = range
                     && let Some(inner) = schema.classes.get(iri)
@@ -79,13 +80,13 @@ pub fn explain(schema: &Schema, event_type: &str) -> Option<Vec<ShapeCost>> {
     Some(costs)
 }
 
-fn cost(class: &Class) -> ShapeCost {
+fn cost(class: &Class, properties: &BTreeMap<&str, &Property>) -> ShapeCost {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let ticks_of = |lanes: u32| lanes.div_ceil(LANES_PER_TICK);
     let with = |test: fn(&knhk_ontology::schema::Facets) -> bool| {
-        count(class.properties.values().filter(|property| test(&property.facets)).count())
+        count(properties.values().filter(|property| test(&property.facets)).count())
     };
-    let keys = count(class.properties.len());
+    let keys = count(properties.len());
     ShapeCost {
         class: class.iri.clone(),
         presence: ticks_of(keys.div_ceil(KEYS_PER_LANE)),
