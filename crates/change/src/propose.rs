@@ -89,6 +89,7 @@ fn answer(
         positions,
         inference,
         edits: BTreeMap::new(),
+        renamed: BTreeSet::new(),
         changes: Vec::new(),
         delta: Delta::default(),
     };
@@ -177,6 +178,11 @@ impl<'a> Positions<'a> {
         self.0.get(&(event_type.to_owned(), property_path(path).to_owned()))
     }
 
+    /// Whether this key of this class was seen anywhere.
+    fn is_seen(&self, domain: &Iri, key: &str) -> bool {
+        self.0.values().any(|p| p.domain.iri == *domain && p.key == key && p.node.is_some())
+    }
+
     /// Whether an array was seen at any position of this key of this class.
     fn hold_arrays(&self, domain: &Iri, key: &str) -> bool {
         let concerns = |p: &&Position<'_>| p.domain.iri == *domain && p.key == key;
@@ -206,6 +212,20 @@ fn join(parent: &str, key: &str) -> String {
     joined
 }
 
+/// The path of another key in the same object.
+fn sibling(path: &str, key: &str) -> String {
+    let mut steps = path::steps(path);
+    steps.pop();
+    let mut parent = String::new();
+    for step in steps {
+        match step {
+            path::Step::Key(key) => path::push_key(&mut parent, &key),
+            path::Step::Elements => path::push_elements(&mut parent),
+        }
+    }
+    join(&parent, key)
+}
+
 /// `items[]` → `items`: the path of the property, without its elements.
 fn property_path(path: &str) -> &str {
     path.trim_end_matches("[]")
@@ -218,6 +238,8 @@ struct Draft<'a> {
     inference: Inference<'a>,
     /// New states of existing properties, by (domain, key).
     edits: BTreeMap<PropertyRef, Property>,
+    /// (event type, path) of the keys that took another one's place.
+    renamed: BTreeSet<(String, String)>,
     changes: Vec<Change>,
     delta: Delta,
 }
@@ -296,7 +318,7 @@ impl<'a> Draft<'a> {
     fn edit(&mut self, domain: &Iri, key: &str, pattern: &Pattern) -> Result<(), ChangeError> {
         let Some(class) = self.situation.schema.classes.get(domain) else { return Ok(()) };
         if pattern.kind == PatternKind::ProbableRename {
-            return self.rename(class, pattern);
+            return self.rename(class, key, pattern);
         }
         let Some(base) = class.properties.get(key) else { return Ok(()) };
         let target = PropertyRef { domain: domain.clone(), key: key.to_owned() };
@@ -353,21 +375,23 @@ impl<'a> Draft<'a> {
     }
 
     /// A rename is an addition (made by the caller), an alias and a deprecation of the old property, which becomes optional.
-    fn rename(&mut self, class: &Class, pattern: &Pattern) -> Result<(), ChangeError> {
-        // The detail of a rename is `old→new`.
-        let Some((old_key, new_key)) = pattern.detail.split_once('→') else { return Ok(()) };
+    /// Where other places still have the old key it is only made optional: it is not gone.
+    fn rename(&mut self, class: &Class, new_key: &str, pattern: &Pattern) -> Result<(), ChangeError> {
+        let Some(old_key) = &pattern.renamed_from else { return Ok(()) };
         let Some(old) = class.properties.get(old_key) else { return Ok(()) };
-        let target = PropertyRef { domain: class.iri.clone(), key: old_key.to_owned() };
+        let gone = !self.positions.is_seen(&class.iri, old_key);
+        let target = PropertyRef { domain: class.iri.clone(), key: old_key.clone() };
         let mut next = self.edits.get(&target).unwrap_or(old).clone();
         next.cardinality = Cardinality::of(false, next.cardinality.is_many());
-        next.deprecated = true;
-        next.replaced_by = Some(property_iri(&class.iri, new_key)?);
-        let old_path = match pattern.path.rsplit_once('.') {
-            Some((parent, _)) => format!("{parent}.{old_key}"),
-            None => old_key.to_owned(),
+        let mut entry = if gone {
+            next.deprecated = true;
+            next.replaced_by = Some(property_iri(&class.iri, new_key)?);
+            self.renamed.insert((pattern.event_type.clone(), pattern.path.clone()));
+            change(Op::DeprecateProperty, pattern, &next.iri)
+        } else {
+            change(Op::ChangeCardinality, pattern, &next.iri)
         };
-        let mut entry = change(Op::DeprecateProperty, pattern, &next.iri);
-        entry.path = old_path;
+        entry.path = sibling(&pattern.path, old_key);
         entry.old = Some(old.cardinality.as_str().to_owned());
         entry.new = Some(next.cardinality.as_str().to_owned());
         entry.cardinality.clone_from(&entry.new);
@@ -399,13 +423,8 @@ impl<'a> Draft<'a> {
         cause: &Cause,
         patterns: &[&Pattern],
     ) -> Result<(Option<Proposal>, BTreeSet<String>), ChangeError> {
-        let Self { situation, inference, edits, changes, mut delta, .. } = self;
+        let Self { situation, inference, edits, renamed, changes, mut delta, .. } = self;
         let (inferred, names) = inference.finish();
-        let renamed: BTreeSet<(&str, &str)> = patterns
-            .iter()
-            .filter(|p| p.kind == PatternKind::ProbableRename)
-            .map(|p| (p.event_type.as_str(), p.path.as_str()))
-            .collect();
         for mut class in inferred.classes {
             for (_, property) in std::mem::take(&mut class.properties) {
                 delta.added_properties.push(AddedProperty { domain: class.iri.clone(), property });
@@ -425,7 +444,7 @@ impl<'a> Draft<'a> {
                 .find(|p| p.event_type == declared.event_type)
                 .map_or(declared.n, |p| p.evidence.of);
             if changes.iter().all(|c| c.event_type != declared.event_type || c.path != declared.path) {
-                let renamed = renamed.contains(&(declared.event_type.as_str(), declared.path.as_str()));
+                let renamed = renamed.contains(&(declared.event_type.clone(), declared.path.clone()));
                 changes.push(declared_change(declared, of, renamed));
             }
         }

@@ -236,6 +236,38 @@ fn a_rename_adds_aliases_and_deprecates() {
 }
 
 #[test]
+fn keys_of_any_shape_are_renamed_with_paths_that_exist() {
+    let long = "k".repeat(200);
+    for (old, new, old_path) in [
+        ("o.number", "o-number", "o.o\\.number"),
+        ("a→name", "a→names", "o.a→name"),
+        (&*format!("{long}a"), &*format!("{long}b"), &*format!("o.{long}a")),
+    ] {
+        let before = stream(60, |i| json!({ "o": { old: i, "n": i } }));
+        let after = stream(60, |i| json!({ "o": { new: i, "n": i } }));
+        let proposal = one(&before, &after);
+        let deprecated = proposal.content().changes.iter().find(|c| c.op == Op::DeprecateProperty).unwrap();
+        assert_eq!(deprecated.path, old_path);
+        let next = promoted(&schema_of(&before, 12), &[proposal]);
+        assert_eq!(conforms(&next, &after), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_key_that_other_events_still_have_is_not_deprecated() {
+    let both = |new: &'static str| {
+        let mut events = stream(60, |i| json!({ "o": { "number": i, "n": i } }));
+        events.extend((0..60).map(|i| ("t.other".to_owned(), json!({ "o": { new: i, "n": i } }))));
+        events
+    };
+    let schema = schema_of(&both("number"), 12);
+    let (_, proposals) = plan(&schema, &both("numbers"));
+    let properties = proposals.iter().flat_map(|p| &p.content().delta.changed_properties);
+    assert!(properties.into_iter().all(|changed| !changed.property.deprecated), "{proposals:#?}");
+    assert!(conforms(&promoted(&schema, &proposals), &both("numbers")).is_empty());
+}
+
+#[test]
 fn enumerations_and_bounds_move_out_to_what_was_seen() {
     let before = stream(40, |i| json!({ "status": "open", "t": i % 5 }));
     let mut schema = schema_of(&before, 12);

@@ -61,6 +61,13 @@ impl Findings<'_> {
         n >= u64::from(settings.minimum_evidence) && confidence_ppm >= settings.minimum_confidence_ppm
     }
 
+    /// Says of the pattern added last which key it took the place of.
+    pub(crate) fn renamed_from(&mut self, key: &str) {
+        if let Some(pattern) = self.patterns.last_mut() {
+            pattern.renamed_from = Some(key.to_owned());
+        }
+    }
+
     /// Adds a pattern; `action` is what to do when the evidence suffices, else it is to be observed.
     pub(crate) fn add(
         &mut self,
@@ -88,6 +95,7 @@ impl Findings<'_> {
             event_type: event_type.to_owned(),
             path: path.to_owned(),
             detail,
+            renamed_from: None,
             confidence_ppm,
             evidence: Evidence {
                 n,

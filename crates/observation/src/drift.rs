@@ -88,6 +88,7 @@ impl Walk<'_, '_> {
                     let (seen, stats) = (child.stats().present(), Some(child.stats()));
                     let kind = PatternKind::ProbableRename;
                     walk.add_with(kind, &detail, seen, stats, Action::ProposeChange, rename.confidence_ppm);
+                    walk.findings.renamed_from(&rename.from);
                 } else {
                     let stats = child.stats();
                     let kind = PatternKind::UndeclaredField;

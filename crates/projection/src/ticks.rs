@@ -1,10 +1,10 @@
 //! What judging an event of one type costs, in ticks. The rule is in `docs/ticks.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use knhk_ontology::Iri;
-use knhk_ontology::schema::{Class, Range, Schema};
+use knhk_ontology::schema::{Class, Property, Range, Schema};
 use serde::{Deserialize, Serialize};
 
 /// Most ticks of an event type on the hot path: the Chatman constant.
