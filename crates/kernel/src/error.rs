@@ -55,6 +55,16 @@ pub enum KernelError {
         /// As the pack says.
         pack: String,
     },
+    /// Two sectors would mint the same terms.
+    #[error(
+        "the namespace {namespace} meets that of sector `{sector}`; give the pack a namespace of its own"
+    )]
+    NamespaceTaken {
+        /// The new pack's.
+        namespace: String,
+        /// Who has it.
+        sector: String,
+    },
     /// A receipt does not continue its sector's chain.
     #[error(
         "receipt {sequence} does not continue its sector's chain, which expects {expected}; the log is damaged"
@@ -137,6 +147,7 @@ impl KernelError {
             Self::SectorExists { .. } => "KNHK-E1705",
             Self::TooManySectors { .. } => "KNHK-E1706",
             Self::PackName { .. } => "KNHK-E1707",
+            Self::NamespaceTaken { .. } => "KNHK-E1715",
             Self::BrokenChain { .. } => "KNHK-E1708",
             Self::StalePromotion { .. } => "KNHK-E1709",
             Self::OtherSnapshot { .. } => "KNHK-E1710",

@@ -239,6 +239,17 @@ impl Kernel {
             return Err(KernelError::TooManySectors { limit: SECTORS_MAX });
         }
         let (state, genesis) = Self::genesis(sector, pack, time_ms)?;
+        // Q0: what a term means may depend on no more than one sector.
+        let namespace = state.namespace();
+        let meets = |other: &&SectorState| {
+            namespace.starts_with(other.namespace()) || other.namespace().starts_with(namespace)
+        };
+        if let Some(other) = self.sectors.values().find(meets) {
+            return Err(KernelError::NamespaceTaken {
+                namespace: namespace.to_owned(),
+                sector: other.name().to_owned(),
+            });
+        }
         self.sectors.insert(sector.to_owned(), state);
         let body = Body::SectorUpdated(genesis);
         Ok(vec![self.decide(sector, None, time_ms, &body, Outcome::Approved)?])

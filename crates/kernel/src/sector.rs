@@ -88,6 +88,11 @@ impl SectorState {
         &self.name
     }
 
+    /// The namespace of its terms.
+    pub fn namespace(&self) -> &str {
+        &self.genesis.snapshot.schema.namespace
+    }
+
     /// Every snapshot and the current one.
     pub fn history(&self) -> &History {
         &self.history

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 done · 1 a change is held or was rejected · 2 some input went to the dead-letter \
-file · 3 verification failed · 4 usage · 5 input or output · 6 any other error. `knhk explain CODE` explains an error."
+    after_help = "Exit codes: 0 done · 1 a change was rejected or waits for a person · 2 some input went to the dead-letter \
+file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a failed cycle. `knhk explain CODE` explains an error."
 )]
 pub(crate) struct Cli {
     /// What to print on standard output.

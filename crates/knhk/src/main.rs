@@ -1,6 +1,7 @@
 //! The `knhk` command line.
 
 mod choice;
+mod clean;
 mod cli;
 mod dead_letter;
 mod embedded;
@@ -36,6 +37,7 @@ mod exit {
     pub(crate) const HELD_OR_REJECTED: u8 = 1;
     pub(crate) const DEAD_LETTERED: u8 = 2;
     pub(crate) const USAGE: u8 = 4;
+    pub(crate) const FAILED: u8 = 6;
 }
 
 fn main() -> ExitCode {
@@ -48,7 +50,10 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let stdout = io::BufWriter::new(io::stdout().lock());
+    // Programs read JSON, which escapes by itself; people read text, which does not.
+    let mut out: Box<dyn Write> =
+        if cli.format == Format::Text { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
     let done = run(&cli, &mut out).and_then(|code| out.flush().map_err(CliError::Output).map(|()| code));
     match done {
         Ok(code) => ExitCode::from(code),
@@ -66,7 +71,7 @@ fn main() -> ExitCode {
 fn report_error(cli: &Cli, error: &CliError) {
     let mut err = io::stderr().lock();
     let text = if cli.format == Format::Text {
-        format!("error {}: {error}\n  more: knhk explain {}\n", error.code(), error.code())
+        clean::clean(&format!("error {}: {error}\n  more: knhk explain {}\n", error.code(), error.code()))
     } else {
         format!(
             "{}\n",
@@ -129,9 +134,11 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
 }
 
 fn observe_code(report: &report::Report) -> u8 {
-    if report.observations.rejected > 0 {
+    if report.cycle.outcome == "failed" {
+        exit::FAILED
+    } else if report.observations.rejected > 0 {
         exit::DEAD_LETTERED
-    } else if report.proposals.iter().any(|p| p.outcome != "promoted") {
+    } else if report.waiting > 0 || report.cycle.outcome != "success" {
         exit::HELD_OR_REJECTED
     } else {
         exit::DONE

@@ -90,8 +90,10 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     let head = Snapshot::clone(session.kernel().sector(&sector)?.history().head());
     let (decisions, timings) = cycle(&mut session, &sector, args.promote, counts)?;
     session.commit()?;
-    let receipts = session.kernel().sector(&sector)?.receipts() - before;
+    let state = session.kernel().sector(&sector)?;
+    let (receipts, waiting) = (state.receipts() - before, state.held().count() as u64);
     let mut report = assemble(&sector, counts, &head, &decisions, &timings)?;
+    report.waiting = waiting;
     report.receipts =
         ReceiptsReport { count: receipts, checkpoint: session.log().checkpoint_note().to_owned() };
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -297,6 +299,7 @@ fn assemble(
         conformance: Conformance::default(),
         patterns: Vec::new(),
         proposals: Vec::new(),
+        waiting: 0,
         snapshots: vec![SnapshotReport {
             snapshot_id: head.id.to_string(),
             content_id: head.content_id.to_string(),

@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub patterns: Vec<PatternReport>,
     /// What was proposed, and how it fared.
     pub proposals: Vec<ProposalReport>,
+    /// Proposals that wait for a person after this run, those of earlier runs included.
+    pub(crate) waiting: u64,
     /// The snapshots this run made, oldest first; the one it started from is first.
     pub snapshots: Vec<SnapshotReport>,
     /// Receipts written.
@@ -269,6 +271,7 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
         Pattern(&'a PatternReport),
         Proposal(&'a ProposalReport),
         Snapshot(&'a SnapshotReport),
+        Waiting { waiting: u64 },
         Receipts(&'a ReceiptsReport),
         Cycle(&'a CycleReport),
     }
@@ -281,7 +284,11 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
         .chain(report.patterns.iter().map(Line::Pattern))
         .chain(report.proposals.iter().map(Line::Proposal))
         .chain(report.snapshots.iter().map(Line::Snapshot))
-        .chain([Line::Receipts(&report.receipts), Line::Cycle(&report.cycle)]);
+        .chain([
+            Line::Waiting { waiting: report.waiting },
+            Line::Receipts(&report.receipts),
+            Line::Cycle(&report.cycle),
+        ]);
     for line in lines {
         crate::json_line(out, &line)?;
     }

@@ -5,7 +5,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use knhk_change::doctrine::DoctrineSet;
+use knhk_change::guards::{GuardSet, check_references};
 use knhk_evidence::Hash;
+use knhk_kernel::KernelError;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::{EventReader, Item};
@@ -226,8 +229,9 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
 
 fn show(sector: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     let pack = packs::load(sector)?;
+    let rules = Rules::of(&pack)?;
     if format == Format::Text {
-        show_schema(&pack, out).map_err(CliError::Output)?;
+        show_schema(&pack, out).and_then(|()| rules.write(out)).map_err(CliError::Output)?;
     } else {
         #[derive(Serialize)]
         struct Shown<'a> {
@@ -253,6 +257,35 @@ fn show(sector: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliErro
         )?;
     }
     Ok(exit::DONE)
+}
+
+/// The pack's rules, read and checked as a data directory would.
+struct Rules {
+    doctrine: DoctrineSet,
+    guards: GuardSet,
+}
+
+impl Rules {
+    fn of(pack: &Pack) -> Result<Self, CliError> {
+        let doctrine = pack.doctrine.as_deref().map(DoctrineSet::from_toml).transpose();
+        let guards = pack.guards.as_deref().map(GuardSet::from_toml).transpose();
+        let rules = Self {
+            doctrine: doctrine.map_err(KernelError::from)?.unwrap_or_default(),
+            guards: guards.map_err(KernelError::from)?.unwrap_or_default(),
+        };
+        check_references(&rules.doctrine, &rules.guards).map_err(KernelError::from)?;
+        Ok(rules)
+    }
+
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for rule in self.doctrine.rules() {
+            writeln!(out, "\ndoctrine {}: {}", rule.id, rule.name)?;
+        }
+        for guard in self.guards.guards() {
+            writeln!(out, "\nguard {}: {}", guard.id, guard.name)?;
+        }
+        Ok(())
+    }
 }
 
 fn show_schema(pack: &Pack, out: &mut dyn Write) -> std::io::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use knhk_evidence::block::{Block, Payloads};
@@ -50,11 +50,28 @@ pub(crate) fn now_ms() -> i64 {
 /// Where the private key of a data directory is unless the user says otherwise: beside it, never in it.
 pub(crate) fn key_path(dir: &Path, chosen: Option<&Path>) -> Result<PathBuf, CliError> {
     let path = chosen.map_or_else(|| dir.with_added_extension("key"), Path::to_owned);
-    let absolute = |p: &Path| std::path::absolute(p).map_err(CliError::reading(p));
-    if absolute(&path)?.starts_with(absolute(dir)?) {
+    if resolved(&path)?.starts_with(resolved(dir)?) {
         return Err(CliError::KeyInside { path });
     }
     Ok(path)
+}
+
+/// Where a path leads, links and `..` followed. What does not exist yet cannot be a link, so there names are enough.
+fn resolved(path: &Path) -> Result<PathBuf, CliError> {
+    let absolute = std::path::absolute(path).map_err(CliError::reading(path))?;
+    for existing in absolute.ancestors() {
+        let Ok(mut real) = existing.canonicalize() else { continue };
+        for part in absolute.strip_prefix(existing).unwrap_or(Path::new("")).components() {
+            match part {
+                Component::ParentDir => {
+                    real.pop();
+                }
+                part => real.push(part),
+            }
+        }
+        return Ok(real);
+    }
+    Ok(absolute)
 }
 
 impl Session {

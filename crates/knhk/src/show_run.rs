@@ -49,7 +49,11 @@ fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     if report.patterns.is_empty() {
-        return if conformance.conform == conformance.of {
+        return if report.cycle.outcome == "failed" {
+            writeln!(out, "\nThe cycle failed: nothing can be said about drift.")
+        } else if conformance.of == 0 {
+            writeln!(out, "\nNothing to compare: no new events. Repeats are not judged again.")
+        } else if conformance.conform == conformance.of {
             writeln!(out, "\nNo drift: the events and the ontology agree.")
         } else {
             writeln!(out, "\nNo drift was found in what was examined.")
@@ -161,6 +165,12 @@ fn outcome(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         count("rejected"),
         thousands(cycle.elapsed_ms)
     )?;
+    if let Some(reason) = &cycle.reason {
+        writeln!(out, "  {}", shorten(reason, 400))?;
+    }
+    if report.waiting > 0 {
+        writeln!(out, "  {} proposals wait for a person: knhk proposals list --data DIR", report.waiting)?;
+    }
     if let (Some(first), Some(last)) = (report.snapshots.first(), report.snapshots.last()) {
         if first.snapshot_id == last.snapshot_id {
             writeln!(out, "  ontology {} stays at version {}", report.sector, first.version)?;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::clean::clean;
+
 /// Longest cell, in characters; longer ones end in `…`.
 const CELL_CHARS_MAX: usize = 60;
 
@@ -51,14 +53,13 @@ impl Table {
     }
 }
 
-/// The first characters of a text, with `…` when it was cut; control characters are shown as `·`, so that no event can
-/// write to the terminal.
+/// The first characters of a text, with `…` when it was cut, and without what a terminal would obey.
 pub(crate) fn shorten(text: &str, chars_max: usize) -> String {
-    let clean = |c: char| if c.is_control() { '·' } else { c };
+    let text = clean(text).replace('\n', "·");
     if text.chars().count() <= chars_max {
-        return text.chars().map(clean).collect();
+        return text;
     }
-    text.chars().take(chars_max.saturating_sub(1)).map(clean).chain(['…']).collect()
+    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// `1234567` → `1,234,567`.

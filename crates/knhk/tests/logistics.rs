@@ -154,8 +154,9 @@ fn repeats_are_counted_once_even_after_a_restart() {
     let drift = example("events-drift.ndjson");
     observe(dir.path(), "logistics", &[&drift]);
     let (code, again) = observe(dir.path(), "logistics", &[&drift]);
-    assert_eq!((code, &again["observations"]["accepted"]), (0, &Value::from(0)));
+    assert_eq!(again["observations"]["accepted"], 0);
     assert!(list(&again, "patterns").is_empty(), "what was seen is not found a second time");
+    assert_eq!((code, &again["waiting"]), (1, &Value::from(1)), "the customs change still waits");
 }
 
 #[test]
@@ -200,6 +201,6 @@ fn the_report_for_people_names_drift_stages_and_evidence() {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].as_str().unwrap().to_owned())
         .collect();
-    let all = ["cycle", "observations", "pattern", "proposal", "receipts", "snapshot"];
+    let all = ["cycle", "observations", "pattern", "proposal", "receipts", "snapshot", "waiting"];
     assert_eq!(types, all.into_iter().map(str::to_owned).collect());
 }

@@ -65,6 +65,59 @@ fn the_private_key_stays_outside_the_data_directory() {
     let (code, _, err) = run(dir.path(), &inside);
     assert_eq!(code, 6);
     assert!(err.contains("KNHK-E1808"), "{err}");
+    std::os::unix::fs::symlink("data", dir.path().join("link")).unwrap();
+    for key in ["link/my.key", "x/../data/my.key"] {
+        let around = [
+            "observe",
+            "--sector",
+            "logistics",
+            "--data",
+            "data",
+            "--signing-key",
+            key,
+            example.to_str().unwrap(),
+        ];
+        let (code, _, err) = run(dir.path(), &around);
+        assert!(code == 6 && err.contains("KNHK-E1808"), "{key}: {err}");
+    }
+}
+
+#[test]
+fn an_event_cannot_write_to_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let event = |i| format!(r#"{{"type":"a\u001b[2J\u202eb","id":"{i}","data":{{"x":{i}}}}}"#);
+    let events = (0..40).map(event).collect::<Vec<_>>().join("\n");
+    fs::write(dir.path().join("events.ndjson"), events).unwrap();
+    let (_, out, _) =
+        run(dir.path(), &["observe", "--sector", "logistics", "--data", "data", "events.ndjson"]);
+    assert!(out.contains("PROPOSAL") && !out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
+    let (_, out, _) = run(dir.path(), &["proposals", "list", "--data", "data"]);
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+}
+
+#[test]
+fn a_broken_rule_is_refused_where_a_pack_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("e.ndjson"), "{\"type\":\"t\",\"id\":\"1\",\"data\":{\"x\":1}}\n").unwrap();
+    run(dir.path(), &["sector", "init", "shop", "--from", "e.ndjson"]);
+    fs::write(dir.path().join("shop/guards.toml"), "[[guard]]\nenforced = false\n").unwrap();
+    let (code, _, err) = run(dir.path(), &["sector", "show", "./shop"]);
+    assert!(code == 6 && err.contains("KNHK-E16"), "{code} {err}");
+}
+
+#[test]
+fn two_sectors_cannot_share_a_namespace() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("e.ndjson"), "{\"type\":\"t\",\"id\":\"1\",\"data\":{\"x\":1}}\n").unwrap();
+    run(dir.path(), &["sector", "init", "shop", "--from", "e.ndjson"]);
+    for entry in fs::read_dir(dir.path().join("shop")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("urn:knhk:shop#", "urn:knhk:logistics#")).unwrap();
+    }
+    observe(dir.path(), "logistics", &[&example("events-normal.ndjson")]);
+    let (code, _, err) = run(dir.path(), &["observe", "--sector", "./shop", "--data", "data", "e.ndjson"]);
+    assert!(code == 6 && err.contains("KNHK-E1715"), "{code} {err}");
 }
 
 #[test]

@@ -105,6 +105,27 @@ mod tests {
     use crate::fixture::{class, property, schema};
 
     #[test]
+    fn inherited_keys_are_judged_and_cost_as_own_ones_do() {
+        let parent = class("Parent", &[], vec![property("x", &["integer"], Cardinality::One)]);
+        let child = class("Child", &["e"], vec![property("y", &["integer"], Cardinality::ZeroOrOne)]);
+        let flat = class(
+            "Child",
+            &["e"],
+            vec![
+                property("x", &["integer"], Cardinality::One),
+                property("y", &["integer"], Cardinality::ZeroOrOne),
+            ],
+        );
+        let (with, without) = (schema(vec![parent, child]), schema(vec![flat]));
+        assert_eq!(ticks(&with, "e"), ticks(&without, "e"));
+        let (a, b) = (crate::Admission::new(&with), crate::Admission::new(&without));
+        for text in [r#"{"x":1,"y":2}"#, r#"{"y":2}"#, r#"{"x":"a"}"#, r#"{"x":1,"z":1}"#] {
+            let json = crate::json::Json::parse(text).unwrap();
+            assert_eq!(a.conforms("e", &json), b.conforms("e", &json), "{text}");
+        }
+    }
+
+    #[test]
     fn a_small_flat_shape_costs_two_ticks_and_one_per_further_sort() {
         let mut bounded = property("a", &["integer"], Cardinality::One);
         let flat = |property| schema(vec![class("C", &["e"], vec![property])]);
