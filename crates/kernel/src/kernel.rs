@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use knhk_change::doctrine::DoctrineSet;
 use knhk_change::finding::Stage;
-use knhk_change::guards::{GuardSet, check_references};
 use knhk_change::proposal::ProposalId;
+use knhk_change::rules_in_force;
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::input::Input;
 use knhk_evidence::intern::{Interned, Table, Tables};
 use knhk_evidence::receipt::{Draft, Outcome, ReceiptId};
 use knhk_evidence::{Hash, canonical};
-use knhk_ontology::{Pack, Snapshot};
+use knhk_ontology::{Pack, Snapshot, core_pack};
 use knhk_projection::admission::Admission;
 
 use crate::chain::Circumstances;
@@ -267,9 +266,7 @@ impl Kernel {
             return Err(KernelError::PackName { sector: sector.to_owned(), pack: pack.name });
         }
         let snapshot = Snapshot::genesis(pack.sigma()?, pack.version, pack.digest, unsigned(time_ms))?;
-        let doctrine = pack.doctrine.as_deref().map(DoctrineSet::from_toml).transpose()?.unwrap_or_default();
-        let guards = pack.guards.as_deref().map(GuardSet::from_toml).transpose()?.unwrap_or_default();
-        check_references(&doctrine, &guards)?;
+        let (doctrine, guards) = rules_in_force(core_pack()?, &pack)?;
         let genesis = Genesis {
             snapshot_id: snapshot.id,
             content_id: snapshot.content_id,

@@ -3,9 +3,13 @@
 use std::time::Instant;
 
 use knhk_change::window::Window;
+use knhk_evidence::input::InputKind;
 use knhk_kernel::inputs::Measured;
 use knhk_projection::admission::Admission;
 use knhk_projection::json::Json;
+
+use crate::error::CliError;
+use crate::session::Session;
 
 /// Distinct payloads timed.
 const PAYLOADS_MAX: usize = 512;
@@ -16,9 +20,20 @@ const BATCH: usize = 250;
 /// Batches; the median of their means counts.
 const BATCHES: usize = 9;
 
+/// Measures and logs what the gates read of the step that comes next.
+pub(crate) fn before(session: &mut Session, sector: &str) -> Result<(), CliError> {
+    let state = session.kernel().sector(sector)?;
+    let world = session.kernel().world().current();
+    let measured = world.sectors.get(sector).and_then(|w| admission(&w.admission, state.window()));
+    if let Some(measured) = measured {
+        session.input(InputKind::Measurement, Some(sector), &measured, &mut ())?;
+    }
+    Ok(())
+}
+
 /// Times verdicts of the admission program on the window's events. `None` when there is nothing to time, or no figure for
 /// memory on this system.
-pub(crate) fn admission(admission: &Admission, window: &Window) -> Option<Measured> {
+fn admission(admission: &Admission, window: &Window) -> Option<Measured> {
     let mut events = Vec::new();
     let mut bytes = 0;
     'window: for event_type in window.event_types() {

@@ -114,12 +114,7 @@ fn cycle(
     promote: Promote,
     counts: Observations,
 ) -> Result<(Vec<Decision>, StageTimes), CliError> {
-    let state = session.kernel().sector(sector)?;
-    let world = session.kernel().world().current();
-    let measured = world.sectors.get(sector).and_then(|w| measure::admission(&w.admission, state.window()));
-    if let Some(measured) = measured {
-        session.input(InputKind::Measurement, Some(sector), &measured, &mut ())?;
-    }
+    measure::before(session, sector)?;
     let due = CycleDue {
         rejected: counts.rejected,
         duplicates: counts.duplicates,

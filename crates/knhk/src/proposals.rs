@@ -14,7 +14,7 @@ use crate::cli::{Format, KeyFile};
 use crate::error::CliError;
 use crate::session::{Restore, Session, key_path, restore};
 use crate::table::Table;
-use crate::{choice, exit, json};
+use crate::{choice, exit, json, measure};
 
 /// Lists held proposals.
 pub(crate) fn list(dir: &Path, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -88,6 +88,9 @@ fn order(
     let (mut session, _) = Session::open(dir, &key_path(dir, key.signing_key.as_deref())?)?;
     let (sector, proposal) = find(session.kernel(), id)?;
     let command = command(proposal.id().to_string());
+    if matches!(command, Command::Promote { .. }) {
+        measure::before(&mut session, &sector)?;
+    }
     let decisions = session.input(InputKind::OperatorCommand, Some(&sector), &command, &mut ())?;
     session.commit()?;
     let (outcome, reason) = verdict(&decisions)?;

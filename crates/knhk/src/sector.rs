@@ -6,14 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use knhk_change::doctrine::DoctrineSet;
-use knhk_change::guards::{GuardSet, check_references};
+use knhk_change::guards::GuardSet;
+use knhk_change::rules_in_force;
 use knhk_evidence::Hash;
 use knhk_kernel::KernelError;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::{EventReader, Item};
 use knhk_ontology::schema::{Cardinality, Range, Schema, Settings};
-use knhk_ontology::{Pack, Version};
+use knhk_ontology::{Pack, Version, core_pack};
 use knhk_projection::admission::datatype_name;
 use serde::Serialize;
 
@@ -267,14 +268,8 @@ struct Rules {
 
 impl Rules {
     fn of(pack: &Pack) -> Result<Self, CliError> {
-        let doctrine = pack.doctrine.as_deref().map(DoctrineSet::from_toml).transpose();
-        let guards = pack.guards.as_deref().map(GuardSet::from_toml).transpose();
-        let rules = Self {
-            doctrine: doctrine.map_err(KernelError::from)?.unwrap_or_default(),
-            guards: guards.map_err(KernelError::from)?.unwrap_or_default(),
-        };
-        check_references(&rules.doctrine, &rules.guards).map_err(KernelError::from)?;
-        Ok(rules)
+        let (doctrine, guards) = rules_in_force(core_pack()?, pack).map_err(KernelError::from)?;
+        Ok(Self { doctrine, guards })
     }
 
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
