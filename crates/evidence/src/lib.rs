@@ -41,10 +41,13 @@ pub mod intern;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod producers;
 pub mod proof;
 pub mod receipt;
 pub mod record;
+pub mod sealed;
 pub mod state;
+pub mod unchecked;
 pub mod verify;
 
 pub use error::{Error, Place, Result};

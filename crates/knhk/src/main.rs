@@ -114,8 +114,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
                 receipts::check(proof, key, event.as_deref(), cli.format, out)
             }
         },
-        Command::Log(cli::LogCommand::Verify { dir, key }) => {
-            verify::run(dir, key.as_deref(), cli.format, out)
+        Command::Log(cli::LogCommand::Verify { dir, key, roots, since }) => {
+            let wanted = verify::Wanted { key: key.as_deref(), roots: *roots, since: since.as_deref() };
+            verify::run(dir, &wanted, cli.format, out)
         }
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
