@@ -264,6 +264,13 @@ impl Payloads {
         Self::from_bytes(block, bytes)
     }
 
+    /// Like [`Payloads::seal`], from the payloads one after another, as their records' lengths divide them.
+    pub fn join(block: &Block, payloads: &[u8]) -> Result<Self> {
+        let mut bytes = vec![PRESENT; block.records.len()];
+        bytes.extend_from_slice(payloads);
+        Self::from_bytes(block, bytes)
+    }
+
     /// Reads a block's payloads; a present payload must have its record's length and SHA-256, an erased one must be
     /// all zero.
     pub fn from_bytes(block: &Block, bytes: Vec<u8>) -> Result<Self> {

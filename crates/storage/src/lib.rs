@@ -25,7 +25,9 @@ pub mod read;
 mod retention;
 mod segment;
 pub mod spare;
+pub mod store;
 
 pub use directory::Directory;
 pub use error::{Error, Result};
 pub use log::{Log, Options, Recovery};
+pub use store::ObservationStore;

@@ -380,6 +380,16 @@ impl Log {
         Ok(())
     }
 
+    /// The number of the segment that is being written, or that the next group opens.
+    pub fn present_segment(&self) -> u32 {
+        self.chain.segment()
+    }
+
+    /// Bytes of frames in it.
+    pub fn present_segment_len(&self) -> u64 {
+        self.segment.as_ref().map_or(0, Segment::used)
+    }
+
     /// Leaves the present segment: the next group opens a new one, whose sealed state lets everything before it be
     /// dropped. Takes effect at once only between groups.
     pub fn roll(&mut self) {

@@ -14,8 +14,8 @@ pub(crate) struct Segment {
     file: Box<dyn MediumFile>,
     /// Bytes of frames.
     used: u64,
-    /// Bytes of the file, zeros behind the frames included.
-    room: u64,
+    /// Bytes of the file that were prepared as zeros; 0 for a file that grows as it is written.
+    prepared: u64,
     left: bool,
 }
 
@@ -25,22 +25,22 @@ impl Segment {
     pub(crate) fn begin(directory: &Directory, number: u32) -> Result<Self> {
         let path = directory.segment(number);
         let ready = spare::ready(directory)?.into_iter().max_by_key(|spare| spare.len);
-        let (file, room) = match ready {
+        let (file, prepared) = match ready {
             Some(ready) => {
                 directory.rename(&ready.path, &path)?;
                 (directory.open(&path, How::Write)?, ready.len)
             }
             None => (directory.open(&path, How::CreateNew)?, 0),
         };
-        Ok(Self { directory: directory.clone(), number, file, used: 0, room, left: false })
+        Ok(Self { directory: directory.clone(), number, file, used: 0, prepared, left: false })
     }
 
     /// Opens a segment whose frames end at `used`, or at its end if that is nearer.
     pub(crate) fn reopen(directory: &Directory, number: u32, used: u64) -> Result<Self> {
         let path = directory.segment(number);
         let file = directory.open(&path, How::Write)?;
-        let room = file.len().map_err(Error::io("inspect", &path))?;
-        Ok(Self { directory: directory.clone(), number, file, used: used.min(room), room, left: false })
+        let len = file.len().map_err(Error::io("inspect", &path))?;
+        Ok(Self { directory: directory.clone(), number, file, used: used.min(len), prepared: 0, left: false })
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -54,8 +54,7 @@ impl Segment {
 
     /// Whether the next group belongs to the next segment.
     pub(crate) fn is_used_up(&self, roll_len: u64) -> bool {
-        let prepared = self.room > self.used;
-        let most = if prepared { self.room / 4 * 3 } else { roll_len.min(ROLL_LEN) };
+        let most = if self.prepared > 0 { self.prepared / 4 * 3 } else { roll_len.min(ROLL_LEN) };
         self.left || self.used >= most
     }
 
@@ -73,13 +72,12 @@ impl Segment {
         let written = self.file.write_at(group, self.used).map_err(Error::io("write", &path));
         if let Err(error @ Error::NoSpace { .. }) = written {
             self.file.set_len(self.used).map_err(Error::io("truncate", &path))?;
-            self.room = self.used;
+            self.prepared = 0;
             return Err(error);
         }
         written?;
         self.file.sync_data().map_err(|cause| Error::Io { action: "sync", path: path.clone(), cause })?;
         self.used += group.len() as u64;
-        self.room = self.room.max(self.used);
         Ok(())
     }
 
