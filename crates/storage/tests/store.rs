@@ -95,7 +95,8 @@ fn payloads_travel_with_their_records() {
     let store = create(dir.path());
     let options = AppenderOptions { payload_len: 4096, ..producer("shop") };
     let mut appender = store.appender(options, NOW_MS).unwrap();
-    let payloads: Vec<_> = (0..300).map(|n| vec![b'a' + u8::try_from(n % 26).unwrap(); n * 7 % 1500 + 1]).collect();
+    let payloads: Vec<_> =
+        (0..300).map(|n| vec![b'a' + u8::try_from(n % 26).unwrap(); n * 7 % 1500 + 1]).collect();
     for (n, payload) in (0..).zip(&payloads) {
         appender.append_with_payload(&record(n), payload).unwrap();
     }
@@ -227,7 +228,7 @@ fn a_lost_tail_a_gap_and_an_abandoned_count_show() {
 
 #[test]
 fn closing_while_producers_append_keeps_exactly_what_is_durable() {
-    for _ in 0..20 {
+    for _ in 0..6 {
         let dir = scratch();
         let store = Arc::new(create(dir.path()));
         let producers: Vec<_> = (0..4)

@@ -198,12 +198,7 @@ impl Sealer {
         self.messages.send(Message::Sealed { entry: entry.map(Box::new), upto }).map_err(|_| Gone)
     }
 
-    fn block(
-        &mut self,
-        sector: u16,
-        records: Vec<Record>,
-        payloads: &[u8],
-    ) -> knhk_evidence::Result<Entry> {
+    fn block(&mut self, sector: u16, records: Vec<Record>, payloads: &[u8]) -> knhk_evidence::Result<Entry> {
         let start = BlockPosition { first_sequence: self.next_sequence, ..self.position(sector) };
         let block = Block::seal(start, records)?;
         let payloads = if payloads.is_empty() { None } else { Some(Payloads::join(&block, payloads)?) };
@@ -214,7 +209,8 @@ impl Sealer {
     }
 
     fn position(&self, sector: u16) -> BlockPosition {
-        let first = BlockPosition { sector, number: 0, previous: knhk_evidence::Hash::ZERO, first_sequence: 0 };
+        let first =
+            BlockPosition { sector, number: 0, previous: knhk_evidence::Hash::ZERO, first_sequence: 0 };
         self.positions.get(&sector).copied().unwrap_or(first)
     }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use knhk_evidence::SigningKey;
 use knhk_evidence::checkpoint::Checkpoint;
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
@@ -15,7 +16,6 @@ use knhk_evidence::intern::Table;
 use knhk_evidence::producers::ProducerAt;
 use knhk_evidence::receipt::Signed;
 use knhk_evidence::state::LogState;
-use knhk_evidence::SigningKey;
 
 use super::StoreOptions;
 use super::appender::OpenedProducer;
@@ -362,4 +362,3 @@ fn mark(upto: &[Upto], level: Level) {
         marks.set(level, *appends);
     }
 }
-
