@@ -123,6 +123,7 @@ impl Meaning {
             InputKind::Interned => Self::Interned,
             InputKind::LogSealed
             | InputKind::LogRetained
+            | InputKind::LogSalvaged
             | InputKind::ProducerOpened
             | InputKind::ProducerClosed => Self::OfTheLog,
             InputKind::SectorAdmitted => Self::Admitted(body(input)?),
