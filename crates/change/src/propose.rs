@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use knhk_evidence::{Hash, canonical};
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::field::FieldNode;
 use knhk_observation::infer::{Declared, Inference, property_iri};
 use knhk_observation::pattern::{Action, Pattern, PatternKind};
@@ -60,7 +61,7 @@ pub fn propose(situation: &Situation<'_>) -> Plan {
             causes.entry(cause).or_default().push(pattern);
         }
     }
-    let mut reserved = BTreeSet::new();
+    let mut reserved = ClassNames::default();
     let mut plan = Plan::default();
     for (cause, patterns) in causes {
         match answer(situation, &positions, &cause, &patterns, &reserved) {
@@ -80,8 +81,8 @@ fn answer(
     positions: &Positions<'_>,
     cause: &Cause,
     patterns: &[&Pattern],
-    reserved: &BTreeSet<String>,
-) -> Result<(Option<Proposal>, BTreeSet<String>), ChangeError> {
+    reserved: &ClassNames,
+) -> Result<(Option<Proposal>, ClassNames), ChangeError> {
     let minimum = u64::from(situation.schema.settings.minimum_evidence);
     let inference = Inference::new(situation.schema, minimum, reserved);
     let mut draft = Draft {
@@ -422,7 +423,7 @@ impl<'a> Draft<'a> {
         self,
         cause: &Cause,
         patterns: &[&Pattern],
-    ) -> Result<(Option<Proposal>, BTreeSet<String>), ChangeError> {
+    ) -> Result<(Option<Proposal>, ClassNames), ChangeError> {
         let Self { situation, inference, edits, renamed, changes, mut delta, .. } = self;
         let (inferred, names) = inference.finish();
         for mut class in inferred.classes {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use knhk_change::proposal::{Op, Proposal};
 use knhk_change::propose::{Situation, propose};
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::detect::detect;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
@@ -45,7 +46,7 @@ fn schema_of(events: &Events, minimum_evidence: u32) -> Schema {
         classes: BTreeMap::new(),
     };
     let base = schema.clone();
-    let mut inference = Inference::new(&base, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&base, 1, &ClassNames::default());
     for (event_type, observed) in profile_into(Profile::new(), events).event_types() {
         inference.event_type(event_type, observed).unwrap();
     }
