@@ -111,6 +111,14 @@ pub enum KernelError {
         /// The ancestor.
         snapshot: String,
     },
+    /// A rollback without a target, at the first content.
+    #[error(
+        "sector `{sector}` has its first content; there is nothing further back, name a snapshot with --to (`knhk ontology log` lists them)"
+    )]
+    NothingFurtherBack {
+        /// The sector.
+        sector: String,
+    },
     /// No such held proposal.
     #[error("no held proposal `{proposal}`; `knhk proposals list` names those that wait")]
     UnknownProposal {
@@ -153,6 +161,7 @@ impl KernelError {
             Self::OtherSnapshot { .. } => "KNHK-E1710",
             Self::UnknownSnapshot { .. } => "KNHK-E1711",
             Self::NothingToRollBack { .. } => "KNHK-E1712",
+            Self::NothingFurtherBack { .. } => "KNHK-E1716",
             Self::UnknownProposal { .. } => "KNHK-E1713",
             Self::UnreadablePayload { .. } => "KNHK-E1714",
             Self::Evidence(e) => e.code(),

@@ -201,17 +201,20 @@ impl Kernel {
         Ok(decision)
     }
 
-    /// Lets a decision take effect, whether it was just made or read back.
+    /// Lets a decision take effect, whether it was just made or read back. What can fail comes first, and the swap of the
+    /// world's pointer last of it: a decision that is refused leaves everything as it was.
     fn fold(&mut self, draft: &Draft, id: ReceiptId, body: &Body) -> Result<(), KernelError> {
         let sector = draft.sector.as_str();
         let state = self
             .sectors
             .get_mut(sector)
             .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })?;
-        state.chain.follow(draft.sequence, draft.parent, id)?;
-        if let Some((expected, next)) = state.fold(id, body)? {
-            self.world.promote(sector, expected, &next)?;
+        state.chain.expect(draft.sequence, draft.parent)?;
+        let succession = state.succession(body)?;
+        if let Some(succession) = &succession {
+            self.world.promote(sector, succession.expected, &succession.next)?;
         }
+        state.fold(id, body, succession);
         Ok(())
     }
 
@@ -251,7 +254,13 @@ impl Kernel {
         }
         self.sectors.insert(sector.to_owned(), state);
         let body = Body::SectorUpdated(genesis);
-        Ok(vec![self.decide(sector, None, time_ms, &body, Outcome::Approved)?])
+        match self.decide(sector, None, time_ms, &body, Outcome::Approved) {
+            Ok(decision) => Ok(vec![decision]),
+            Err(error) => {
+                self.sectors.remove(sector);
+                Err(error)
+            }
+        }
     }
 
     /// A sector's state before its first receipt, and what that receipt will say.

@@ -362,3 +362,21 @@ fn a_copied_data_directory_replays_and_verifies_without_the_key() {
     assert_eq!(json(dir.path(), &["replay", copy]).0, 0);
     assert_eq!(json(dir.path(), &["log", "verify", copy, "--key", &key(dir.path())]).0, 0);
 }
+
+#[test]
+fn rolling_back_again_goes_further_back_until_nothing_is_left() {
+    let dir = with_log();
+    let log = |dir: &Path| json(dir, &["ontology", "log", "--data", "data"]).1;
+    let promotions = log(dir.path()).as_array().unwrap().len() - 1;
+    assert!(promotions > 1);
+    let genesis = log(dir.path())[0]["content_id"].clone();
+    let mut contents = std::collections::BTreeSet::new();
+    for _ in 0..promotions {
+        let (code, done) = json(dir.path(), &["rollback", "--data", "data", "--reason", "test"]);
+        assert_eq!(code, 0, "{done}");
+        assert!(contents.insert(done["content_id"].to_string()), "never forward");
+    }
+    assert!(contents.contains(&genesis.to_string()));
+    let (code, _, err) = run(dir.path(), &["rollback", "--data", "data"]);
+    assert!(code == 6 && err.contains("KNHK-E1716"), "{code} {err}");
+}
