@@ -423,7 +423,7 @@ impl Rule {
         vec![
             self.violation(Code::ResourceLimit, "", message)
                 .change(Some(max.to_string()), used.map(|used| used.to_string()))
-                .fix("split the change"),
+                .fix("observe fewer of the events at a time; a limit that is wrong is mended in doctrine.toml of the pack, which is read when a data directory is begun"),
         ]
     }
 

@@ -113,6 +113,9 @@ impl Run<'_> {
             schema: &current.snapshot.schema,
             profile: &profile,
             patterns: &fresh,
+            doctrine: &current.doctrine,
+            guards: &current.guards,
+            graph: &current.snapshot.sigma.sector,
             time_ms: self.time_ms,
         });
         tally.proposals = proposals.len() as u64;
