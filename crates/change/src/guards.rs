@@ -21,7 +21,7 @@ pub const GUARDS_MAX: usize = 1_000;
 /// Most terms that one guard protects.
 pub const PROTECTED_MAX: usize = 10_000;
 
-const FILE: &str = "guards.toml";
+pub(crate) const FILE: &str = "guards.toml";
 const PAGE: &str = "guards.md";
 
 /// What a guard is for. It decides what harms the terms that it protects.

@@ -3,6 +3,8 @@
 use knhk_change::ChangeError;
 use knhk_ontology::OntologyError;
 
+use crate::inputs::BUILD;
+
 /// An error of the kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
@@ -16,13 +18,27 @@ pub enum KernelError {
     },
     /// The log was written under other rules.
     #[error(
-        "the log was decided under semantics version {found}, this program has {ours}; use the version that wrote it"
+        "the log was decided by {build} under semantics version {found}, this is {BUILD} with {ours}; use the version that wrote it"
     )]
     OtherSemantics {
+        /// The build that wrote the log.
+        build: String,
         /// In the log.
         found: u32,
         /// Ours.
         ours: u32,
+    },
+    /// An input or decision in the log has another form than this build's.
+    #[error(
+        "a {what} in the log is not as this build writes it ({why}); it was written by {build}, this is {BUILD}: open the log with the build that wrote it, or begin a new data directory"
+    )]
+    OtherBuild {
+        /// Which kind of input, or the operation of the decision.
+        what: String,
+        /// The reader's words.
+        why: String,
+        /// The build that the last `kernel_started` before it names.
+        build: String,
     },
     /// An input that needs decisions came before `kernel_started`.
     #[error("no `kernel_started` input came first; the log's beginning is missing")]
@@ -150,6 +166,7 @@ impl KernelError {
         match self {
             Self::UnknownInput { .. } => "KNHK-E1701",
             Self::OtherSemantics { .. } => "KNHK-E1702",
+            Self::OtherBuild { .. } => "KNHK-E1717",
             Self::NotStarted => "KNHK-E1703",
             Self::UnknownSector { .. } => "KNHK-E1704",
             Self::SectorExists { .. } => "KNHK-E1705",

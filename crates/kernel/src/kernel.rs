@@ -118,12 +118,13 @@ impl Kernel {
 
     /// Takes over what a logged input says, without deciding: the first half of [`Kernel::step`], and all of it on restart.
     pub fn absorb(&mut self, input: &Input) -> Result<Meaning, KernelError> {
-        let meaning = Meaning::of(input)?;
+        let meaning = Meaning::of(input).map_err(|error| self.other_build(input.kind.name(), error))?;
         self.time_ms = self.time_ms.max(input.time_ms);
         match &meaning {
             Meaning::Started(started) => {
                 if started.semantics_version != SEMANTICS_VERSION {
                     return Err(KernelError::OtherSemantics {
+                        build: started.build.clone(),
                         found: started.semantics_version,
                         ours: SEMANTICS_VERSION,
                     });
@@ -169,8 +170,16 @@ impl Kernel {
 
     /// Takes over a logged decision on restart.
     pub fn restore_receipt(&mut self, draft: &Draft, id: ReceiptId, body: &[u8]) -> Result<(), KernelError> {
-        let body = Body::from_bytes(body)?;
+        let operation = draft.operation.to_string();
+        let body = Body::from_bytes(body).map_err(|error| self.other_build(&operation, error))?;
         self.fold(draft, id, &body)
+    }
+
+    /// What cannot be read, though the log says that it is whole, was written by a build with other forms.
+    fn other_build(&self, what: &str, error: KernelError) -> KernelError {
+        let KernelError::Evidence(error) = error else { return error };
+        let build = self.started.as_ref().map_or("a build that does not say its name", |s| &s.build);
+        KernelError::OtherBuild { what: what.to_owned(), why: error.to_string(), build: build.to_owned() }
     }
 
     /// Makes the next decision of a sector's chain and lets it take effect.

@@ -682,3 +682,35 @@ fn a_decision_that_cannot_take_effect_leaves_the_state_as_it_was() {
     kernel.restore_receipt(&right.draft, right.id, &right.body).unwrap();
     assert_eq!(kernel.sector("shop").unwrap().history().head().version.to_string(), "1.1.0");
 }
+
+#[test]
+fn a_log_of_another_build_is_refused_with_the_names_of_both() {
+    #[derive(serde::Serialize)]
+    struct Ingested {
+        block: Hash,
+        number: u64,
+        observations: u64,
+        conform: u64,
+        extra: u64,
+    }
+    let mut world = World::new();
+    let Some(Entry::Decision(last)) = world.log.last() else { panic!() };
+    let ingested = Ingested { block: Hash::ZERO, number: 0, observations: 1, conform: 1, extra: 1 };
+    let body =
+        knhk_evidence::canonical::to_bytes(&BTreeMap::from([("observation_ingested", ingested)])).unwrap();
+    let draft = knhk_evidence::receipt::Draft {
+        operation: Operation::ObservationIngested,
+        sequence: last.draft.sequence + 1,
+        parent: Some(last.id),
+        evidence_digest: Hash::of(&body),
+        ..last.draft.clone()
+    };
+    let error = world.kernel.restore_receipt(&draft, draft.id().unwrap(), &body).unwrap_err();
+    assert_eq!(error.code(), "KNHK-E1717");
+    let text = error.to_string();
+    for part in ["ObservationIngested", "extra", "written by test,", knhk_kernel::inputs::BUILD] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let input = Input::new(InputKind::CycleDue, Some("shop"), 1, &BTreeMap::from([("rejected", 0)])).unwrap();
+    assert_eq!(world.kernel.restore_input(&input).unwrap_err().code(), "KNHK-E1717");
+}

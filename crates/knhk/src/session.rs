@@ -15,7 +15,7 @@ use knhk_evidence::intern::{Table, Tables};
 use knhk_evidence::receipt::{Operation, Outcome};
 use knhk_evidence::record::Record;
 use knhk_kernel::decision::Decision;
-use knhk_kernel::inputs::{KernelStarted, SEMANTICS_VERSION};
+use knhk_kernel::inputs::{BUILD, KernelStarted, SEMANTICS_VERSION};
 use knhk_kernel::{Kernel, Probe};
 use knhk_storage::{Log, Recovery, key_file, read};
 use serde::Serialize;
@@ -117,7 +117,7 @@ impl Session {
     fn start(&mut self) -> Result<(), CliError> {
         let started = KernelStarted {
             semantics_version: SEMANTICS_VERSION,
-            build: concat!("knhk ", env!("CARGO_PKG_VERSION")).to_owned(),
+            build: BUILD.to_owned(),
             key_id: self.log.key().verifying_key().id(),
         };
         self.input(InputKind::KernelStarted, None, &started, &mut ())?;
