@@ -27,6 +27,9 @@ use crate::world::SectorWorld;
 /// Receipts of a cycle that its summary lists by id; the chain links all of them.
 pub const CYCLE_RECEIPTS_MAX: usize = 100_000;
 
+/// Bytes of a person's words that are repeated where a change is held for them.
+pub const REASON_BYTES_MAX: usize = 1_024;
+
 /// What happens when a decision makes another snapshot current; worked out before anything is changed.
 #[derive(Debug)]
 pub(crate) struct Succession {
@@ -246,11 +249,13 @@ impl SectorState {
             Body::SnapshotPromoted(promoted) => {
                 let patterns = self.approved.remove(&promoted.proposal).unwrap_or_default();
                 // Whoever said no to them before has said yes now.
-                self.refused.retain(|pattern, _| !patterns.contains(pattern));
+                for pattern in &patterns {
+                    self.refused.remove(pattern);
+                }
                 self.lineage.promoted(promoted.snapshot_id, head, patterns);
             }
             Body::RollbackExecuted(back) => {
-                let why = format!("rolled back by an operator: {}", back.reason);
+                let why = remembered(format!("rolled back by an operator: {}", back.reason));
                 for pattern in self.lineage.patterns_lost(back.to, head) {
                     self.refused.remove(pattern);
                 }
@@ -282,6 +287,7 @@ impl SectorState {
             }
             // Without stages it was a person who decided.
             (Verdict::Reject { why }, Some(content)) if by_a_person => {
+                let why = remembered(why.clone());
                 let patterns = content.content().patterns.iter();
                 self.refused.extend(patterns.map(|id| (id.clone(), why.clone())));
             }
@@ -356,4 +362,13 @@ impl SectorState {
     pub(crate) fn refusal_of(&self, patterns: &[String]) -> Option<&str> {
         patterns.iter().find_map(|id| self.refused.get(id)).map(String::as_str)
     }
+}
+
+/// As much of a person's words as any later receipt has room for.
+fn remembered(mut why: String) -> String {
+    if why.len() > REASON_BYTES_MAX {
+        why.truncate(why.floor_char_boundary(REASON_BYTES_MAX - '…'.len_utf8()));
+        why.push('…');
+    }
+    why
 }

@@ -531,7 +531,16 @@ fn what_was_rolled_back_is_held_when_it_comes_again() {
 
     // A person who goes forward again, or promotes it, takes the no back.
     roll_back(&mut world, Some(promoted), "now");
-    roll_back(&mut world, None, "still too early");
+    roll_back(&mut world, None, &"still too early ".repeat(5_000));
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    world
+        .input(InputKind::OperatorCommand, &Command::Reject { proposal: held, reason: "again".into() })
+        .unwrap();
+    roll_back(&mut world, Some(promoted), "now");
+    roll_back(&mut world, None, &"still too early ".repeat(5_000));
+    world.orders(40, with_note);
+    let again = world.cycle(PromoteMode::Policy);
+    assert!(matches!(verdict(&again), Verdict::Hold { why } if why.contains("still") && why.len() < 1_100));
     let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
     let decisions = world.input(InputKind::OperatorCommand, &Command::Promote { proposal: held }).unwrap();
     assert_eq!(verdict(&decisions), Verdict::Promote);
@@ -574,7 +583,7 @@ s:Order.{key}-shape a sh:PropertyShape ; sh:path s:Order.{key} ; knhk:key "{key}
 "#
     );
     let mut world = World::with(&ontology);
-    let leaves: String = (0..1_500).map(|n| format!(r#","leaf{n}":1"#)).collect();
+    let leaves = (0..1_500).map(|n| format!(r#","leaf{n}":1"#)).collect::<Vec<_>>().concat();
     let order = |i: u32| {
         let before = format!(r#"{{"total":{i},"{key}":"#).repeat(60);
         format!(r#"{before}{{"total":1{leaves}}}{}"#, "}".repeat(60))

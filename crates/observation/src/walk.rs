@@ -70,17 +70,16 @@ impl Walk<'_> {
         node.start_over();
         let object = node.stats.of_type(JsonType::Object).occurrences;
         for (key, value) in members {
-            let position = match node.position(key) {
-                Some(position) => position,
-                None => {
-                    let place = place_of_child(self.admission, &node.place, key);
-                    let too_long = key.len() > KEY_BYTES_MAX && !place.is_declared();
-                    if too_long || !self.takes_room(&place) {
-                        self.overflow += 1;
-                        continue;
-                    }
-                    node.add_child(key, place)
+            let position = if let Some(position) = node.position(key) {
+                position
+            } else {
+                let place = place_of_child(self.admission, &node.place, key);
+                let too_long = key.len() > KEY_BYTES_MAX && !place.is_declared();
+                if too_long || !self.takes_room(&place) {
+                    self.overflow += 1;
+                    continue;
                 }
+                node.add_child(key, place)
             };
             if let Some(child) = node.child_at(position) {
                 let filled = child.stats.filled.occurrences;
