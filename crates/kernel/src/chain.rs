@@ -52,7 +52,7 @@ impl Chain {
         self.next_sequence == 0
     }
 
-    /// The next decision of this chain. The chain itself moves only by [`Chain::follow`].
+    /// The next decision of this chain. The chain itself moves only when it takes effect.
     pub fn next(
         &self,
         at: &Circumstances<'_>,
