@@ -148,7 +148,7 @@ fn find_cut(directory: &Directory, key: &SigningKey) -> Result<Option<Cut>> {
     let kept = verifier.counts();
     match verifier.finish() {
         Ok(_) => Ok(None),
-        Err(error @ knhk_evidence::Error::At { .. } | error @ knhk_evidence::Error::RolledBack { .. }) => {
+        Err(error @ (knhk_evidence::Error::At { .. } | knhk_evidence::Error::RolledBack { .. })) => {
             let path = directory.segment(last);
             let len = directory.open(&path, How::Read)?.len().map_err(Error::io("inspect", &path))?;
             let committed = error.place().map_or(len, |place| place.offset);
