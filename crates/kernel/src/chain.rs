@@ -42,6 +42,16 @@ pub struct Circumstances<'a> {
 }
 
 impl Chain {
+    /// The end of a chain of `next_sequence` receipts.
+    pub(crate) fn at(next_sequence: u64, last: Option<ReceiptId>) -> Self {
+        Self { next_sequence, parent: last }
+    }
+
+    /// The last receipt.
+    pub fn last(&self) -> Option<ReceiptId> {
+        self.parent
+    }
+
     /// Receipts so far.
     pub fn len(&self) -> u64 {
         self.next_sequence

@@ -32,6 +32,20 @@ impl Seen {
         true
     }
 
+    /// The identities, the oldest first, 16 bytes each.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.order.iter().flatten().copied().collect()
+    }
+
+    /// Reads what [`Seen::to_bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut seen = Self::default();
+        for key in bytes.as_chunks().0 {
+            seen.insert(*key);
+        }
+        seen
+    }
+
     /// How many identities are remembered.
     pub fn len(&self) -> usize {
         self.known.len()

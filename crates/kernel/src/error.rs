@@ -43,6 +43,30 @@ pub enum KernelError {
     /// An input that needs decisions came before `kernel_started`.
     #[error("no `kernel_started` input came first; the log's beginning is missing")]
     NotStarted,
+    /// A state can be sealed only between two windows.
+    #[error(
+        "the sector `{sector}` has events that no cycle has looked at: run a cycle (`knhk observe`) first"
+    )]
+    WindowOpen {
+        /// The sector.
+        sector: String,
+    },
+    /// An object of a sealed state is missing or has other bytes.
+    #[error(
+        "object {digest} of a sealed state is missing or damaged: restore `objects/` from a copy, or replay from the log's beginning"
+    )]
+    SealedObject {
+        /// Its digest.
+        digest: String,
+    },
+    /// A sealed state is not the state that the log leads to.
+    #[error("the log says that state {said} was sealed here, its entries lead to {made}")]
+    OtherState {
+        /// In the log.
+        said: String,
+        /// Re-derived.
+        made: String,
+    },
     /// No such sector in this data directory.
     #[error("there is no sector `{sector}` here; `knhk sector list` names those there are")]
     UnknownSector {
@@ -168,6 +192,9 @@ impl KernelError {
             Self::OtherSemantics { .. } => "KNHK-E1702",
             Self::OtherBuild { .. } => "KNHK-E1717",
             Self::NotStarted => "KNHK-E1703",
+            Self::WindowOpen { .. } => "KNHK-E1720",
+            Self::SealedObject { .. } => "KNHK-E1721",
+            Self::OtherState { .. } => "KNHK-E1722",
             Self::UnknownSector { .. } => "KNHK-E1704",
             Self::SectorExists { .. } => "KNHK-E1705",
             Self::TooManySectors { .. } => "KNHK-E1706",

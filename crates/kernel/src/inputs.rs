@@ -8,6 +8,7 @@ use knhk_evidence::input::{Input, InputKind};
 use serde::{Deserialize, Serialize};
 
 use crate::error::KernelError;
+use crate::sealed::StateSealed;
 
 /// Version of the rules by which this code decides. It changes whenever the same inputs may give other decisions.
 pub const SEMANTICS_VERSION: u32 = 2;
@@ -107,6 +108,8 @@ pub enum Meaning {
     OfTheLog,
     /// A pack was admitted.
     Admitted(SectorAdmitted),
+    /// The state was sealed.
+    Sealed(StateSealed),
     /// A cycle is due.
     Cycle(CycleDue),
     /// A measurement was taken.
@@ -130,6 +133,7 @@ impl Meaning {
             | InputKind::ProducerOpened
             | InputKind::ProducerClosed => Self::OfTheLog,
             InputKind::SectorAdmitted => Self::Admitted(body(input)?),
+            InputKind::StateSealed => Self::Sealed(body(input)?),
             InputKind::CycleDue => Self::Cycle(body(input)?),
             InputKind::Measurement => Self::Measured(body(input)?),
             InputKind::OperatorCommand => Self::Command(body(input)?),

@@ -21,7 +21,7 @@ use crate::chain::Circumstances;
 use crate::decision::{Body, Decision, Genesis, Ingested};
 use crate::error::KernelError;
 use crate::inputs::{KernelStarted, Meaning, SEMANTICS_VERSION, SectorAdmitted};
-use crate::sector::SectorState;
+use crate::sector::{Origin, SectorState};
 use crate::world::{SectorWorld, SnapshotPromoter};
 
 /// Sectors of one data directory.
@@ -43,11 +43,11 @@ impl Probe for () {
 /// The state of all sectors and the rules that move it.
 #[derive(Debug, Default)]
 pub struct Kernel {
-    world: SnapshotPromoter,
-    names: Tables,
+    pub(crate) world: SnapshotPromoter,
+    pub(crate) names: Tables,
     pub(crate) sectors: BTreeMap<String, SectorState>,
-    started: Option<KernelStarted>,
-    time_ms: i64,
+    pub(crate) started: Option<KernelStarted>,
+    pub(crate) time_ms: i64,
 }
 
 impl Kernel {
@@ -91,6 +91,14 @@ impl Kernel {
         let sector = input.sector.as_deref().unwrap_or_default();
         match meaning {
             Meaning::Started(_) | Meaning::Interned | Meaning::OfTheLog | Meaning::Measured(_) => {
+                Ok(Vec::new())
+            }
+            Meaning::Sealed(said) => {
+                let made = self.seal()?.digest;
+                if made != said.digest {
+                    let (said, made) = (said.digest.to_string(), made.to_string());
+                    return Err(KernelError::OtherState { said, made });
+                }
                 Ok(Vec::new())
             }
             Meaning::Admitted(pack) => self.admit(sector, &pack, time_ms),
@@ -142,6 +150,7 @@ impl Kernel {
                     state.measured = Some(*measured);
                 }
             }
+            Meaning::Sealed(_) => self.sectors.values_mut().for_each(SectorState::forget_window),
             Meaning::OfTheLog | Meaning::Admitted(_) | Meaning::Cycle(_) | Meaning::Command(_) => {}
         }
         Ok(meaning)
@@ -275,7 +284,7 @@ impl Kernel {
     }
 
     /// A sector's state before its first receipt, and what that receipt will say.
-    fn genesis(
+    pub(crate) fn genesis(
         sector: &str,
         admitted: &SectorAdmitted,
         time_ms: i64,
@@ -300,7 +309,8 @@ impl Kernel {
             doctrine: Arc::new(doctrine),
             guards: Arc::new(guards),
         };
-        Ok((SectorState::new(sector, Arc::new(world))?, genesis))
+        let origin = Origin { pack: admitted.clone(), admitted_at_ms: time_ms };
+        Ok((SectorState::new(sector, origin, Arc::new(world))?, genesis))
     }
 
     fn sector_of(&self, block: &Block) -> Result<String, KernelError> {

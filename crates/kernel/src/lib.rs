@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod kernel;
 mod lineage;
 pub mod replay;
+pub mod sealed;
 pub mod sector;
 pub mod world;
 

@@ -6,16 +6,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use knhk_ontology::SnapshotId;
+use serde::{Deserialize, Serialize};
 
 /// The promotions behind every snapshot of a sector.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "Pairs", from = "Pairs")]
 pub(crate) struct Lineage {
     /// The snapshot of a rollback → the promotion, or genesis, whose content it has.
     same_as: BTreeMap<SnapshotId, SnapshotId>,
     promotions: BTreeMap<SnapshotId, Promotion>,
 }
 
-#[derive(Clone, Debug)]
+/// The same without maps, whose keys would have to be text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pairs {
+    same_as: Vec<(SnapshotId, SnapshotId)>,
+    promotions: Vec<(SnapshotId, Promotion)>,
+}
+
+impl From<Lineage> for Pairs {
+    fn from(Lineage { same_as, promotions }: Lineage) -> Self {
+        Self { same_as: same_as.into_iter().collect(), promotions: promotions.into_iter().collect() }
+    }
+}
+
+impl From<Pairs> for Lineage {
+    fn from(Pairs { same_as, promotions }: Pairs) -> Self {
+        Self { same_as: same_as.into_iter().collect(), promotions: promotions.into_iter().collect() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Promotion {
     /// What it was made from: a promotion or genesis.
     from: SnapshotId,

@@ -61,6 +61,11 @@ impl Replay {
         Self::default()
     }
 
+    /// Starts at a sealed state, whose input is the next but one entry at the latest.
+    pub fn from(kernel: Kernel) -> Self {
+        Self { kernel, ..Self::default() }
+    }
+
     /// The state so far.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel

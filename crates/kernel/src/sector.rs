@@ -1,5 +1,7 @@
 //! The state of one sector: what its decisions so far add up to.
 
+mod sealing;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use crate::inputs::Measured;
 use crate::lineage::Lineage;
 use crate::world::SectorWorld;
 
+pub(crate) use self::sealing::{Origin, Step};
+
 /// Receipts of a cycle that its summary lists by id; the chain links all of them.
 pub const CYCLE_RECEIPTS_MAX: usize = 100_000;
 
@@ -45,9 +49,12 @@ pub(crate) struct Succession {
 #[derive(Debug)]
 pub struct SectorState {
     name: String,
+    origin: Origin,
     pub(crate) genesis: Arc<SectorWorld>,
     pub(crate) current: Option<Arc<SectorWorld>>,
     pub(crate) history: History,
+    /// From genesis to the head.
+    steps: Vec<Step>,
     pub(crate) chain: Chain,
     pub(crate) seen: Seen,
     /// Profile of the open window, or of the last one until the next opens.
@@ -77,9 +84,11 @@ pub struct SectorState {
 }
 
 impl SectorState {
-    pub(crate) fn new(name: &str, genesis: Arc<SectorWorld>) -> Result<Self, KernelError> {
+    pub(crate) fn new(name: &str, origin: Origin, genesis: Arc<SectorWorld>) -> Result<Self, KernelError> {
         Ok(Self {
             name: name.to_owned(),
+            origin,
+            steps: Vec::new(),
             history: History::begin(Snapshot::clone(&genesis.snapshot))?,
             genesis,
             current: None,
@@ -236,6 +245,7 @@ impl SectorState {
         }
         let head = self.history.head().id;
         if let Some(succession) = succession {
+            self.steps.extend(step(body));
             self.history = succession.history;
             self.current = Some(succession.next);
         }
@@ -365,6 +375,16 @@ impl SectorState {
     pub(crate) fn refusal_of(&self, patterns: &[String]) -> Option<&str> {
         patterns.iter().find_map(|id| self.refused.get(id)).map(String::as_str)
     }
+}
+
+/// The step that a decision takes in the history, if it takes one.
+fn step(body: &Body) -> Option<Step> {
+    let (delta, version, promoted_at_ms, snapshot_id) = match body {
+        Body::SnapshotPromoted(p) => (&p.delta, p.version, p.promoted_at_ms, p.snapshot_id),
+        Body::RollbackExecuted(r) => (&r.delta, r.version, r.promoted_at_ms, r.snapshot_id),
+        _ => return None,
+    };
+    Some(Step { delta: delta.clone(), version, promoted_at_ms, snapshot_id })
 }
 
 /// As much of a person's words as any later receipt has room for.

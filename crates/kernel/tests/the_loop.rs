@@ -12,12 +12,13 @@ use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::Table;
 use knhk_evidence::receipt::{Operation, Outcome};
 use knhk_evidence::record::{Record, dedupe_key};
-use knhk_kernel::Kernel;
 use knhk_kernel::decision::{Body, CycleOutcome, Decision, Verdict};
 use knhk_kernel::inputs::{
     Command, CycleDue, KernelStarted, Measured, PromoteMode, SEMANTICS_VERSION, SectorAdmitted,
 };
 use knhk_kernel::replay::{Disagreement, Replay};
+use knhk_kernel::sealed::{Sealed, StateSealed};
+use knhk_kernel::{Kernel, KernelError};
 
 const ONTOLOGY: &str = r#"
 @prefix knhk: <urn:knhk:ns#> . @prefix s: <urn:knhk:shop#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
@@ -89,7 +90,7 @@ impl World {
         &mut self,
         kind: InputKind,
         body: &T,
-    ) -> Result<Vec<Decision>, knhk_kernel::KernelError> {
+    ) -> Result<Vec<Decision>, KernelError> {
         self.time_ms += 1_000;
         let input = Input::new(kind, Some("shop"), self.time_ms, body).unwrap();
         let decisions = self.kernel.step(&input, &mut ())?;
@@ -174,6 +175,11 @@ fn bodies(decisions: &[Decision]) -> Vec<Body> {
 
 fn replay(log: &[Entry]) -> Result<u64, Disagreement> {
     let mut replay = Replay::new();
+    feed(&mut replay, log)?;
+    Ok(replay.finish()?.decisions)
+}
+
+fn feed(replay: &mut Replay, log: &[Entry]) -> Result<(), Disagreement> {
     for entry in log {
         match entry {
             Entry::Input(input) => replay.input(input)?,
@@ -181,7 +187,7 @@ fn replay(log: &[Entry]) -> Result<u64, Disagreement> {
             Entry::Decision(decision) => replay.receipt(&decision.draft, decision.id)?,
         }
     }
-    replay.finish().map(|replayed| replayed.decisions)
+    Ok(())
 }
 
 /// A kernel that folds the log instead of deciding it.
@@ -497,6 +503,61 @@ fn readers_always_see_one_whole_world() {
 }
 
 /// The first proposal's verdict in a cycle's decisions.
+/// Seals the kernel, logs it, and gives the place in the log and the objects.
+fn seal(world: &mut World) -> (usize, Sealed) {
+    let sealed = world.kernel.seal().unwrap();
+    let at = world.log.len();
+    world.input(InputKind::StateSealed, &StateSealed { digest: sealed.digest }).unwrap();
+    (at, sealed)
+}
+
+#[test]
+fn a_kernel_goes_on_from_its_sealed_state_and_replay_starts_there() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    roll_back(&mut world, None, "too early");
+    world.orders(40, |i| format!(r#"{{"total":{i},"gift":true}}"#));
+    assert!(matches!(world.kernel.seal(), Err(KernelError::WindowOpen { .. })));
+    world.cycle(PromoteMode::Hold);
+    let (at, sealed) = seal(&mut world);
+
+    // Back from its objects it is the same, down to the last byte; from fewer or other objects it does not come back.
+    let unseal = |objects: &BTreeMap<Hash, Vec<u8>>| {
+        Kernel::unseal(sealed.digest, &mut |digest| objects.get(&digest).cloned())
+    };
+    assert_eq!(unseal(&sealed.objects).unwrap().seal().unwrap(), sealed);
+    for digest in sealed.objects.keys() {
+        let mut objects = sealed.objects.clone();
+        objects.remove(digest);
+        assert!(matches!(unseal(&objects), Err(KernelError::SealedObject { .. })));
+        objects.insert(*digest, b"other".to_vec());
+        assert!(matches!(unseal(&objects), Err(KernelError::SealedObject { .. })));
+    }
+
+    // It decides on as if it had never stopped: what was rolled back is held, what was held waits.
+    world.kernel = unseal(&sealed.objects).unwrap();
+    world
+        .kernel
+        .absorb(&Input::new(InputKind::StateSealed, None, 0, &StateSealed { digest: sealed.digest }).unwrap())
+        .unwrap();
+    world.start();
+    world.orders(40, |i| format!(r#"{{"total":{i},"note":"x","gift":true}}"#));
+    let again = world.cycle(PromoteMode::Policy);
+    assert!(matches!(verdict(&again), Verdict::Hold { why } if why.contains("too early")), "{again:?}");
+
+    // The whole log replays, past the seal; so does what comes after it, from the seal.
+    let whole = replay(&world.log).unwrap();
+    let mut late = Replay::from(unseal(&sealed.objects).unwrap());
+    feed(&mut late, &world.log[at..]).unwrap();
+    assert!(late.finish().unwrap().decisions < whole);
+    // A seal that the log does not lead to is found.
+    let mut forged = world.log.clone();
+    let other = StateSealed { digest: Hash::of(b"other") };
+    forged[at] = Entry::Input(Input::new(InputKind::StateSealed, None, world.time_ms, &other).unwrap());
+    assert!(matches!(replay(&forged), Err(Disagreement::Undecidable { why }) if why.contains("sealed")));
+}
+
 fn verdict(decisions: &[Decision]) -> Verdict {
     let found = bodies(decisions).into_iter().find_map(|body| match body {
         Body::ValidationExecuted(validated) => Some(validated.verdict),
