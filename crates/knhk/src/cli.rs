@@ -250,15 +250,7 @@ pub(crate) enum Receipts {
         id: String,
     },
     /// Write a proof that an observation or a receipt is in the log: a file that verifies offline.
-    Prove {
-        #[command(flatten)]
-        data: DataDir,
-        /// An event id, a receipt id (or its first digits), or an observation's sequence number.
-        what: String,
-        /// Where to write the proof. Default: standard output.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    Prove(Prove),
     /// Check a proof file against a public key, offline.
     Check {
         /// The proof file.
@@ -270,6 +262,25 @@ pub(crate) enum Receipts {
         #[arg(long, value_name = "FILE")]
         event: Option<PathBuf>,
     },
+}
+
+/// `knhk receipts prove`.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// An event's id, or a receipt's id or at least its first 8 digits. What fits more than one is refused.
+    #[arg(value_name = "EVENT|RECEIPT", required_unless_present = "sequence")]
+    pub what: Option<String>,
+    /// Only events of this source, where several sources use the same id.
+    #[arg(long, requires = "what")]
+    pub source: Option<String>,
+    /// An observation by its number in the log, from 0.
+    #[arg(long, value_name = "N", conflicts_with = "what")]
+    pub sequence: Option<u64>,
+    /// Where to write the proof. Default: standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `knhk log`.

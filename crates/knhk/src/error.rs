@@ -95,6 +95,27 @@ pub(crate) enum CliError {
         /// Why.
         why: String,
     },
+    /// What is to be proven is not in the log.
+    #[error(
+        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 digits); \
+         `knhk receipts list` names the receipts, and --sequence N takes an observation by its number"
+    )]
+    NothingToProve {
+        /// As given.
+        what: String,
+    },
+    /// What is to be proven may be several things.
+    #[error(
+        "`{what}` may be any of {count}: {candidates}. Choose with --source SOURCE, --sequence N, or a receipt's whole id"
+    )]
+    AmbiguousSubject {
+        /// As given.
+        what: String,
+        /// How many.
+        count: usize,
+        /// The first of them.
+        candidates: String,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -129,6 +150,8 @@ impl CliError {
             Self::Proof { .. } => "KNHK-E1811",
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
+            Self::NothingToProve { .. } => "KNHK-E1820",
+            Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
             Self::Evidence(e) => e.code(),

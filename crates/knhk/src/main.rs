@@ -13,6 +13,7 @@ mod observe;
 mod ontology;
 mod packs;
 mod proposals;
+mod prove;
 mod receipts;
 mod replay;
 mod report;
@@ -107,9 +108,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Receipts(command) => match command {
             Receipts::List { data, sector } => receipts::list(&data.data, sector.as_deref(), cli.format, out),
             Receipts::Show { data, id } => receipts::show(&data.data, id, out),
-            Receipts::Prove { data, what, output } => {
-                receipts::prove(&data.data, what, output.as_deref(), out)
-            }
+            Receipts::Prove(args) => prove::run(args, out),
             Receipts::Check { proof, key, event } => {
                 receipts::check(proof, key, event.as_deref(), cli.format, out)
             }

@@ -1,18 +1,16 @@
-//! `knhk receipts`: list and show decisions, and prove that something is in the log.
+//! `knhk receipts list | show | check`: decisions as they stand in the log, and proofs checked without it.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use knhk_evidence::Hash;
 use knhk_evidence::entry::{Entry, EntryKind};
-use knhk_evidence::input::InputKind;
-use knhk_evidence::intern::Table as Names;
 use knhk_evidence::proof::{MAX_PROOF_LEN, Proof, Proven};
 use knhk_evidence::receipt::{Draft, ReceiptId};
-use knhk_evidence::record::{MAX_PAYLOAD_LEN, dedupe_key};
-use knhk_evidence::{Hash, canonical};
+use knhk_evidence::record::MAX_PAYLOAD_LEN;
 use knhk_kernel::decision::Body;
-use knhk_storage::{audit, read};
+use knhk_storage::read;
 use serde::Serialize;
 
 use crate::cli::Format;
@@ -105,26 +103,6 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
                 },
             )?;
         }
-    }
-    Ok(exit::DONE)
-}
-
-/// Writes a proof of an observation (by event id or sequence number) or of a receipt (by id).
-pub(crate) fn prove(
-    dir: &Path,
-    what: &str,
-    output: Option<&Path>,
-    out: &mut dyn Write,
-) -> Result<u8, CliError> {
-    let proof = if let Some(sequence) = find_observation(dir, what)? {
-        audit::prove_observation(dir, sequence)?.0
-    } else {
-        let (_, entry) = find_receipt(dir, what)?;
-        audit::prove_entry(dir, entry)?.0
-    };
-    match output {
-        Some(path) => fs::write(path, proof.to_string()).map_err(CliError::writing(path))?,
-        None => write!(out, "{proof}").map_err(CliError::Output)?,
     }
     Ok(exit::DONE)
 }
@@ -225,33 +203,6 @@ fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// The sequence of the observation that `what` names: its number, or an event's id under any source.
-fn find_observation(dir: &Path, what: &str) -> Result<Option<u64>, CliError> {
-    if let Ok(sequence) = what.parse::<u64>() {
-        return Ok(Some(sequence));
-    }
-    let mut names = knhk_evidence::intern::Tables::default();
-    let mut found = None;
-    for located in read::entries(dir)? {
-        let located = located?;
-        match &located.entry {
-            Entry::Input(input) if input.kind == InputKind::Interned => {
-                names.admit(&canonical::from_bytes(&input.body.0)?)?;
-            }
-            Entry::Block { block, .. } => {
-                for record in block.records() {
-                    let source = names.text(Names::Source, record.source).unwrap_or_default();
-                    if dedupe_key(source, what) == record.dedupe_key {
-                        found = Some(record.sequence);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
 fn find_receipt(dir: &Path, text: &str) -> Result<(ReceiptId, u64), CliError> {
     let mut ids = Vec::new();
     for located in read::entries(dir)? {
@@ -260,7 +211,7 @@ fn find_receipt(dir: &Path, text: &str) -> Result<(ReceiptId, u64), CliError> {
             ids.push((signed.id(), located.index));
         }
     }
-    let id = choice::id("event or receipt", text, ids.iter().map(|(id, _)| *id))?;
+    let id = choice::id("receipt", text, ids.iter().map(|(id, _)| *id))?;
     let entry = ids.iter().find(|(other, _)| *other == id).map(|(_, entry)| *entry).unwrap_or_default();
     Ok((id, entry))
 }

@@ -181,7 +181,7 @@ fn a_proof_convinces_with_a_public_key_alone() {
 #[test]
 fn every_byte_of_a_proof_counts() {
     let dir = with_log();
-    run(dir.path(), &["receipts", "prove", "7", "--data", "data", "-o", "proof"]);
+    run(dir.path(), &["receipts", "prove", "--sequence", "7", "--data", "data", "-o", "proof"]);
     let proof = fs::read(dir.path().join("proof")).unwrap();
     let key = key(dir.path());
     // Each run is a process: a spread of places here, every byte in the tests of the format.
