@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::error::CliError;
 
+/// Name of the file unless the user chooses one.
+pub(crate) const FILE_NAME: &str = "dead-letter.ndjson";
+
 /// One line of the file (`docs/formats/events.md`, section "Dead letters").
 #[derive(Serialize)]
 struct Letter<'a> {

@@ -36,6 +36,14 @@ impl Source {
         }
     }
 
+    /// Whether it can be opened; standard input is taken as it comes.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        match self {
+            Self::File(path) => File::open(path).map(drop).map_err(CliError::reading(path)),
+            Self::Stdin => Ok(()),
+        }
+    }
+
     /// Opens it; a gzip header is recognised by its bytes, not by the name.
     pub(crate) fn open(&self, progress: &ProgressBar) -> Result<Box<dyn BufRead>, CliError> {
         let raw: Box<dyn Read> = match self {

@@ -3,11 +3,15 @@
 mod choice;
 mod clean;
 mod cli;
+mod cycle;
 mod dead_letter;
 mod embedded;
 mod error;
 mod explain;
+mod fresh;
+mod from_decisions;
 mod inputs;
+mod intake;
 mod measure;
 mod observe;
 mod ontology;

@@ -362,3 +362,53 @@ fn a_copied_data_directory_replays_and_verifies_without_the_key() {
     assert_eq!(json(dir.path(), &["replay", copy]).0, 0);
     assert_eq!(json(dir.path(), &["log", "verify", copy, "--key", &key(dir.path())]).0, 0);
 }
+
+#[test]
+fn a_failed_first_run_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = "{\"type\":\"t\",\"id\":\"1\",\"data\":{\"x\":1}}\n";
+    fs::write(dir.path().join("good.ndjson"), good).unwrap();
+    fs::write(dir.path().join("nothing.ndjson"), "").unwrap();
+    // A gzip header with nothing behind it: found out only while reading.
+    fs::write(dir.path().join("cut.ndjson.gz"), b"\x1f\x8b\x08broken").unwrap();
+    fs::create_dir(dir.path().join("unused")).unwrap();
+    run(dir.path(), &["sector", "init", "broken", "--from", "good.ndjson"]);
+    fs::write(dir.path().join("broken/guards.toml"), "[[guard]]\nenforced = false\n").unwrap();
+    run(dir.path(), &["sector", "init", "torn", "--from", "good.ndjson"]);
+    let ontology = fs::read_dir(dir.path().join("torn")).unwrap().map(|e| e.unwrap().path());
+    let ontology = ontology.filter(|p| p.extension().is_some_and(|e| e == "ttl")).min().unwrap();
+    fs::write(ontology, "this is no Turtle").unwrap();
+    let names = |at: &str| {
+        let mut names: Vec<String> = fs::read_dir(dir.path().join(at))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = names(".");
+    for (sector, data, files) in [
+        ("logistics", "data", &["nothing.ndjson"][..]),
+        ("logistics", "data", &["missing.ndjson"]),
+        ("logistics", "data", &["good.ndjson", "cut.ndjson.gz"]),
+        ("logistics", "a/b/data", &["good.ndjson", "cut.ndjson.gz"]),
+        ("logistics", "unused", &["good.ndjson", "cut.ndjson.gz"]),
+        ("./broken", "data", &["good.ndjson"]),
+        ("./torn", "data", &["good.ndjson"]),
+    ] {
+        let arguments = [&["observe", "--sector", sector, "--data", data][..], files].concat();
+        let (code, _, err) = run(dir.path(), &arguments);
+        assert!(code >= 5, "{arguments:?}: {code} {err}");
+        assert_eq!(names("."), before, "{arguments:?}");
+        assert!(names("unused").is_empty());
+    }
+    // A directory that was there before keeps its log and its key.
+    assert_eq!(observe(dir.path(), "logistics", &[Path::new("good.ndjson")]).0, 0);
+    let (code, _, _) = run(
+        dir.path(),
+        &["observe", "--sector", "logistics", "--data", "data", "good.ndjson", "cut.ndjson.gz"],
+    );
+    assert_eq!(code, 5);
+    assert!(dir.path().join("data.key").is_file());
+    assert_eq!(json(dir.path(), &["log", "verify", "data"]).0, 0);
+}
