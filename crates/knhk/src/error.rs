@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use knhk_kernel::KernelError;
 use knhk_kernel::replay::Disagreement;
 
+use crate::refusal::Refusal;
+
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -21,6 +23,18 @@ pub(crate) enum CliError {
     /// No input held an event.
     #[error("no event was found in the input; give NDJSON, a JSON array or CloudEvents, plain or gzipped")]
     NoEvents,
+    /// Events came, and none could be used.
+    #[error(
+        "none of the {count} events could be used. The first: {first}. An event is a JSON object, one a line or in an \
+         array: a CloudEvent (`specversion`, `id`, `source`, `type`), or a plain object that names its type under \
+         `event_type` or `type`; docs/formats/events.md has every form"
+    )]
+    NoUsableEvent {
+        /// How many.
+        count: u64,
+        /// Why the first was refused.
+        first: Refusal,
+    },
     /// No such pack.
     #[error(
         "`{name}` is neither a shipped pack ({shipped}) nor a directory with a sector.toml; make one with `knhk sector init`"
@@ -139,6 +153,7 @@ impl CliError {
         match self {
             Self::File { .. } => "KNHK-E1801",
             Self::NoEvents => "KNHK-E1802",
+            Self::NoUsableEvent { .. } => "KNHK-E1822",
             Self::UnknownPack { .. } => "KNHK-E1803",
             Self::Exists { .. } => "KNHK-E1804",
             Self::NoLog { .. } => "KNHK-E1805",
@@ -166,7 +181,12 @@ impl CliError {
             | Self::Proof { .. }
             | Self::Evidence(_)
             | Self::Storage(knhk_storage::Error::Evidence(_)) => 3,
-            Self::File { .. } | Self::NoEvents | Self::NoLog { .. } | Self::Output(_) | Self::Storage(_) => 5,
+            Self::File { .. }
+            | Self::NoEvents
+            | Self::NoUsableEvent { .. }
+            | Self::NoLog { .. }
+            | Self::Output(_)
+            | Self::Storage(_) => 5,
             _ => 6,
         }
     }

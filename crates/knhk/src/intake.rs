@@ -3,14 +3,13 @@
 //! What is no event, belongs to another sector or finds no number left goes to the dead letters; a repeat is counted.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use knhk_evidence::Hash;
 use knhk_evidence::intern::{MAX_EVENT_TYPES, MAX_SOURCES, Table};
 use knhk_evidence::record::{Record, dedupe_key};
 use knhk_observation::reader::{Event, EventReader, Item};
 
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::{DeadLetters, Letters};
 use crate::error::CliError;
 use crate::inputs::{self, Source};
 use crate::report::Observations;
@@ -161,11 +160,10 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Seals what is left. Gives the counts, and where refused events are if there were any.
-    pub(crate) fn finish(mut self) -> Result<(Observations, Option<PathBuf>), CliError> {
+    /// Seals what is left. Gives the counts, and what is to be told of refused events.
+    pub(crate) fn finish(mut self) -> Result<(Observations, Option<Letters>), CliError> {
         self.seal()?;
         self.dead_letters.finish()?;
-        let dead = &self.dead_letters;
-        Ok((self.counts, (dead.count() > 0).then(|| dead.path().to_owned())))
+        Ok((self.counts, self.dead_letters.told()))
     }
 }

@@ -19,6 +19,7 @@ mod packs;
 mod proposals;
 mod prove;
 mod receipts;
+mod refusal;
 mod replay;
 mod report;
 mod rollback;

@@ -12,7 +12,7 @@ use knhk_kernel::inputs::SectorAdmitted;
 use knhk_ontology::{Pack, Snapshot, core_pack};
 
 use crate::cli::Observe;
-use crate::dead_letter::{self, DeadLetters};
+use crate::dead_letter::{self, DeadLetters, Letters};
 use crate::error::CliError;
 use crate::fresh::Fresh;
 use crate::inputs::{self, Source};
@@ -33,7 +33,7 @@ pub(crate) struct Run {
     /// The verifier key.
     pub verifier_key: String,
     /// Where refused events are, if any were.
-    pub dead_letters: Option<PathBuf>,
+    pub dead_letters: Option<Letters>,
     /// Entries of the log after the run.
     pub log_size: u64,
 }
@@ -101,7 +101,7 @@ fn observe(
     sources: &[Source],
     dead_letters: DeadLetters,
     args: &Observe,
-) -> Result<(Report, Option<PathBuf>), CliError> {
+) -> Result<(Report, Option<Letters>), CliError> {
     if session.kernel().sector(sector).is_err() {
         let files = files.into_iter().map(|(name, bytes)| (name, Bytes(bytes))).collect();
         session.input(InputKind::SectorAdmitted, Some(sector), &SectorAdmitted { files }, &mut ())?;

@@ -98,11 +98,11 @@ fn find(dir: &Path, what: &str, source: Option<&str>) -> Result<Vec<Subject>, Cl
             }
             Entry::Block { block, .. } => {
                 let sector = names.text(Table::Sector, u32::from(block.header().sector)).unwrap_or_default();
-                let named = |record: &&Record| {
+                let is_meant = |record: &&Record| {
                     let from = names.text(Table::Source, record.source).unwrap_or_default();
                     source.is_none_or(|source| source == from) && dedupe_key(from, what) == record.dedupe_key
                 };
-                subjects.extend(block.records().iter().filter(named).map(|record| Subject::Observation {
+                subjects.extend(block.records().iter().filter(is_meant).map(|record| Subject::Observation {
                     sequence: record.sequence,
                     source: names.text(Table::Source, record.source).unwrap_or_default().to_owned(),
                     sector: sector.to_owned(),

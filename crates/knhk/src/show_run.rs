@@ -52,7 +52,13 @@ fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return if report.cycle.outcome == "failed" {
             writeln!(out, "\nThe cycle failed: nothing can be said about drift.")
         } else if conformance.of == 0 {
-            writeln!(out, "\nNothing to compare: no new events. Repeats are not judged again.")
+            let counts = report.observations;
+            let why = match (counts.duplicates > 0, counts.rejected > 0) {
+                (true, false) => "all of them came before, and repeats are not judged again",
+                (false, true) => "all of them were refused",
+                _ => "all of them came before or were refused",
+            };
+            writeln!(out, "\nNothing to compare: no new events; {why}.")
         } else if conformance.conform == conformance.of {
             writeln!(out, "\nNo drift: the events and the ontology agree.")
         } else {
@@ -216,8 +222,9 @@ fn evidence(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         }
         _ => {}
     }
-    if let Some(path) = &run.dead_letters {
-        writeln!(out, "  refused events are in {}", path.display())?;
+    if let Some(letters) = &run.dead_letters {
+        writeln!(out, "  refused events are in {}; the first:", letters.path.display())?;
+        writeln!(out, "    {}", letters.first)?;
     }
     Ok(())
 }

@@ -412,3 +412,30 @@ fn a_failed_first_run_leaves_nothing_behind() {
     assert!(dir.path().join("data.key").is_file());
     assert_eq!(json(dir.path(), &["log", "verify", "data"]).0, 0);
 }
+
+#[test]
+fn a_stream_without_types_is_told_which_key_was_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "{\"kind\":\"order\",\"ts\":1,\"total\":3}\n";
+    fs::write(dir.path().join("e.ndjson"), line.repeat(3)).unwrap();
+    let (code, _, err) = run(dir.path(), &["sector", "init", "shop", "--from", "e.ndjson"]);
+    assert_eq!(code, 5);
+    for expected in [
+        "KNHK-E1822",
+        "none of the 3 events",
+        "e.ndjson, line 1, column 1",
+        "KNHK-E1515",
+        "`event_type`",
+        "`type`",
+        "`kind`",
+        "CloudEvent",
+        "docs/formats/events.md",
+    ] {
+        assert!(err.contains(expected), "{expected} is missing in {err}");
+    }
+    assert!(!dir.path().join("shop").exists());
+    // The same where a sector is there already.
+    let (code, out, _) = run(dir.path(), &["observe", "--sector", "logistics", "--data", "data", "e.ndjson"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("all of them were refused") && out.contains("`kind`"), "{out}");
+}
