@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 done · 1 a change was rejected or waits for a person · 2 some input went to the dead-letter \
+    after_help = "Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person · 2 some input went to the dead-letter \
 file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a failed cycle. `knhk explain CODE` explains an error."
 )]
 pub(crate) struct Cli {
@@ -147,7 +147,7 @@ pub(crate) enum Ontology {
         /// Which sector; may be left out when there is only one.
         #[arg(long)]
         sector: Option<String>,
-        /// A snapshot id, or the first digits of one. Default: the current snapshot.
+        /// A version, a snapshot id, or the first digits of one. Default: the current snapshot.
         #[arg(long)]
         snapshot: Option<String>,
     },
@@ -166,10 +166,10 @@ pub(crate) enum Ontology {
         /// Which sector; may be left out when there is only one.
         #[arg(long)]
         sector: Option<String>,
-        /// Older snapshot. Default: the parent of the newer one.
+        /// Older snapshot: a version, or an id's first digits. Default: the parent of the newer one.
         #[arg(long)]
         from: Option<String>,
-        /// Newer snapshot. Default: the current one.
+        /// Newer snapshot: a version, or an id's first digits. Default: the current one.
         #[arg(long)]
         to: Option<String>,
     },
@@ -223,7 +223,7 @@ pub(crate) struct Rollback {
     /// Which sector; may be left out when there is only one.
     #[arg(long)]
     pub sector: Option<String>,
-    /// Snapshot to go back to. Default: the parent of the current one.
+    /// Snapshot to go back to: a version, or an id's first digits. Default: the parent of the current one.
     #[arg(long)]
     pub to: Option<String>,
     /// Why, for the record.

@@ -64,15 +64,29 @@ pub(crate) enum CliError {
         names: String,
     },
     /// A shortened id that fits none or several.
-    #[error("`{text}` fits {count} {what}s; give more digits, or one that `knhk` lists")]
+    #[error("{why}; `{listed_by}` lists them")]
     Id {
-        /// What kind of id.
-        what: &'static str,
-        /// As given.
-        text: String,
-        /// How many it fits.
-        count: usize,
+        /// What is wrong with it.
+        why: String,
+        /// The command that lists the ids.
+        listed_by: &'static str,
     },
+    /// A sector that the data directory does not hold.
+    #[error(
+        "this data directory holds no sector `{name}` (it holds: {here}); check the name and --data, or bring the sector in \
+         with `knhk observe --sector`"
+    )]
+    UnknownSector {
+        /// As given.
+        name: String,
+        /// The ones that are there.
+        here: String,
+    },
+    /// No sector at all.
+    #[error(
+        "this data directory holds no sector yet; bring one in with `knhk observe --sector NAME --data DIR FILES`"
+    )]
+    NoSector,
     /// The private key would lie inside the data directory.
     #[error("{} lies inside the data directory; keep the private key elsewhere (--signing-key)", path.display())]
     KeyInside {
@@ -159,6 +173,8 @@ impl CliError {
             Self::NoLog { .. } => "KNHK-E1805",
             Self::ChooseSector { .. } => "KNHK-E1806",
             Self::Id { .. } => "KNHK-E1807",
+            // The kernel's own code for it.
+            Self::UnknownSector { .. } | Self::NoSector => "KNHK-E1704",
             Self::KeyInside { .. } => "KNHK-E1808",
             Self::UnknownCode { .. } => "KNHK-E1809",
             Self::Replay { .. } => "KNHK-E1810",

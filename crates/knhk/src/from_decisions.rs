@@ -22,6 +22,7 @@ pub(crate) fn report(
         sector: sector.to_owned(),
         observations: counts,
         conformance: Conformance::default(),
+        conformance_after: Conformance::default(),
         patterns: Vec::new(),
         proposals: Vec::new(),
         waiting: 0,
@@ -38,6 +39,7 @@ pub(crate) fn report(
             reason: None,
             receipts: Vec::new(),
             elapsed_ms: 0,
+            peak_resident_bytes: None,
         },
     };
     for decision in decisions {
@@ -60,8 +62,11 @@ pub(crate) fn report(
                 let Some(id) = validated.proposal else { continue };
                 let text = id.to_string();
                 let Some(proposal) = report.proposals.iter_mut().find(|p| p.id == text) else { continue };
-                proposal.stages =
-                    validated.stages.iter().map(|s| StageReport::new(s, times.of(id, s.stage))).collect();
+                proposal.stages = validated
+                    .stages
+                    .iter()
+                    .map(|s| StageReport::new(s, Some(times.of(id, s.stage))))
+                    .collect();
                 proposal.receipt = decision.id.to_string();
                 (proposal.outcome, proposal.reason) = match validated.verdict {
                     Verdict::Promote | Verdict::Nothing => ("promoted", None),

@@ -3,6 +3,7 @@
 mod choice;
 mod clean;
 mod cli;
+mod conformance;
 mod cycle;
 mod dead_letter;
 mod embedded;
@@ -25,9 +26,12 @@ mod report;
 mod rollback;
 mod sector;
 mod session;
+mod show_drift;
+mod show_proposal;
 mod show_run;
 mod table;
 mod verify;
+mod waiting;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -103,7 +107,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Ontology(command) => ontology::run(command, cli.format, out),
         Command::Proposals(command) => match command {
             Proposals::List { data } => proposals::list(&data.data, cli.format, out),
-            Proposals::Show { data, id } => proposals::show(&data.data, id, out),
+            Proposals::Show { data, id } => proposals::show(&data.data, id, cli.format, out),
             Proposals::Promote { data, key, id } => proposals::promote(&data.data, key, id, cli.format, out),
             Proposals::Reject { data, key, id, reason } => {
                 proposals::reject(&data.data, key, id, reason, cli.format, out)

@@ -19,7 +19,7 @@ use crate::inputs::{self, Source};
 use crate::intake::Intake;
 use crate::report::{ReceiptsReport, Report};
 use crate::session::{Opened, Session, key_path};
-use crate::{cycle, from_decisions, packs};
+use crate::{conformance, cycle, from_decisions, measure, packs};
 
 /// What a run produced, for whoever prints it.
 #[derive(Debug)]
@@ -83,6 +83,7 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
         }
     };
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report.cycle.peak_resident_bytes = measure::peak_resident_bytes();
     Ok(Run {
         report,
         opened,
@@ -122,6 +123,13 @@ fn observe(
     report.receipts = ReceiptsReport {
         count: state.receipts() - before,
         checkpoint: session.log().checkpoint_note().to_owned(),
+    };
+    report.conformance_after = match session.kernel().world().current().sectors.get(sector) {
+        Some(world) if report.conformance.of > 0 && world.snapshot.id != head.id => {
+            conformance::again(report.conformance, state.window(), &world.admission)
+        }
+        // Nothing was promoted, or there is nothing to judge.
+        _ => report.conformance,
     };
     Ok((report, dead_letters))
 }

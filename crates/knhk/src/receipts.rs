@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
-use crate::table::{Table, instant};
+use crate::table::{Table, instant, short_id};
 use crate::verify::read_key;
 use crate::{choice, exit, json, json_line};
 
@@ -34,7 +34,7 @@ pub(crate) fn list(
         receipt: &'a Draft,
     }
     let mut table =
-        Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "cycle", "receipt"]);
+        Table::new(&["entry>", "sector", "no.>", "time=", "operation=", "outcome", "cycle>", "receipt="]);
     let mut rows = Vec::new();
     for located in read::entries(dir)? {
         let located = located?;
@@ -44,16 +44,23 @@ pub(crate) fn list(
             continue;
         }
         match format {
-            Format::Text => table.row([
-                located.index.to_string(),
-                draft.sector.clone(),
-                draft.sequence.to_string(),
-                instant(draft.time_ms),
-                draft.operation.to_string(),
-                draft.outcome.to_string(),
-                draft.cycle.clone().unwrap_or_default(),
-                signed.id().to_string().chars().take(12).collect(),
-            ]),
+            Format::Text => {
+                let outcome = draft.outcome.to_string();
+                let (outcome, why) = outcome.split_once(": ").unwrap_or((&outcome, ""));
+                table.row([
+                    located.index.to_string(),
+                    draft.sector.clone(),
+                    draft.sequence.to_string(),
+                    instant(draft.time_ms),
+                    draft.operation.to_string(),
+                    outcome.to_owned(),
+                    draft.cycle.as_deref().map(number_of).unwrap_or_default(),
+                    short_id(&signed.id().to_string()),
+                ]);
+                if !why.is_empty() {
+                    table.note(why);
+                }
+            }
             Format::Json => rows.push((signed.id().to_string(), located.index, draft.clone())),
             Format::Ndjson => {
                 json_line(out, &Row { id: signed.id().to_string(), entry: located.index, receipt: draft })?;
@@ -72,6 +79,12 @@ pub(crate) fn list(
         Format::Ndjson => {}
     }
     Ok(exit::DONE)
+}
+
+/// `logistics-000012` → `12`: the sector has a column of its own.
+fn number_of(cycle: &str) -> String {
+    let number = cycle.rsplit_once('-').map_or(cycle, |(_, number)| number).trim_start_matches('0');
+    number.to_owned()
 }
 
 /// Shows one receipt with its body and signature, as JSON.
@@ -208,10 +221,12 @@ fn find_receipt(dir: &Path, text: &str) -> Result<(ReceiptId, u64), CliError> {
     for located in read::entries(dir)? {
         let located = located?;
         if let Entry::Receipt { signed, .. } = &located.entry {
-            ids.push((signed.id(), located.index));
+            let draft = signed.draft();
+            ids.push((signed.id(), located.index, format!(" ({} {})", draft.operation, draft.sequence)));
         }
     }
-    let id = choice::id("receipt", text, ids.iter().map(|(id, _)| *id))?;
-    let entry = ids.iter().find(|(other, _)| *other == id).map(|(_, entry)| *entry).unwrap_or_default();
+    let kind = choice::Kind { what: "receipt", listed_by: "knhk receipts list --data DIR" };
+    let id = choice::id(kind, text, ids.iter().map(|(id, _, known_by)| (*id, known_by.clone())))?;
+    let entry = ids.iter().find(|(other, _, _)| *other == id).map(|(_, entry, _)| *entry).unwrap_or_default();
     Ok((id, entry))
 }

@@ -10,6 +10,7 @@ use crate::cli::{Format, Rollback};
 use crate::error::CliError;
 use crate::ontology::{snapshot, snapshot_id};
 use crate::session::{Session, key_path};
+use crate::table::short_id;
 use crate::{choice, exit, json};
 
 /// Runs the rollback.
@@ -18,7 +19,9 @@ pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Resul
     struct Done {
         sector: String,
         from: String,
+        from_version: String,
         to: String,
+        to_version: String,
         snapshot_id: String,
         content_id: String,
         version: String,
@@ -37,10 +40,13 @@ pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Resul
     let decisions = session.input(InputKind::OperatorCommand, Some(&sector), &command, &mut ())?;
     session.commit()?;
     let now = snapshot(session.kernel(), &sector, None)?;
+    let target = snapshot(session.kernel(), &sector, Some(&to.to_string()))?;
     let done = Done {
         sector,
         from: head.id.to_string(),
+        from_version: head.version.to_string(),
         to: to.to_string(),
+        to_version: target.version.to_string(),
         snapshot_id: now.id.to_string(),
         content_id: now.content_id.to_string(),
         version: now.version.to_string(),
@@ -49,12 +55,15 @@ pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Resul
     if format == Format::Text {
         writeln!(
             out,
-            "{}: content of {} is current again as version {} (snapshot {}), receipt {}",
+            "{}: the content of version {} ({}) is current again, as version {} ({}); it was {} ({}). Receipt {}",
             done.sector,
-            &done.to[..12],
+            done.to_version,
+            short_id(&done.to),
             done.version,
-            &done.snapshot_id[..12],
-            &done.receipt[..12]
+            short_id(&done.snapshot_id),
+            done.from_version,
+            short_id(&done.from),
+            short_id(&done.receipt)
         )
         .map_err(CliError::Output)?;
     } else {
