@@ -36,7 +36,7 @@ mod waiting;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, Format, Proposals, Receipts};
 use crate::error::CliError;
@@ -61,9 +61,9 @@ fn main() -> ExitCode {
         }
     };
     let stdout = io::BufWriter::new(io::stdout().lock());
-    // Programs read JSON, which escapes by itself; people read text, which does not.
-    let mut out: Box<dyn Write> =
-        if cli.format == Format::Text { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
+    // Programs read JSON, which escapes by itself, and scripts, which hold nothing from outside; people read text.
+    let for_people = cli.format == Format::Text && !matches!(cli.command, Command::Completions { .. });
+    let mut out: Box<dyn Write> = if for_people { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
     let done = run(&cli, &mut out).and_then(|code| out.flush().map_err(CliError::Output).map(|()| code));
     match done {
         Ok(code) => ExitCode::from(code),
@@ -128,6 +128,10 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
+            Ok(exit::DONE)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "knhk", out);
             Ok(exit::DONE)
         }
         Command::Explain { code: None } => {
