@@ -1,6 +1,6 @@
 //! What can go wrong at the command line, and how it is told: code, cause, mend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use knhk_kernel::KernelError;
 use knhk_kernel::replay::Disagreement;
@@ -21,8 +21,14 @@ pub(crate) enum CliError {
         source: std::io::Error,
     },
     /// No input held an event.
-    #[error("no event was found in the input; give NDJSON, a JSON array or CloudEvents, plain or gzipped")]
-    NoEvents,
+    #[error(
+        "no event was found in {inputs}; give NDJSON, a JSON array or CloudEvents, plain or gzipped (in a directory, files that \
+         end in .ndjson, .jsonl or .json, also with .gz)"
+    )]
+    NoEvents {
+        /// Where was looked.
+        inputs: String,
+    },
     /// Events came, and none could be used.
     #[error(
         "none of the {count} events could be used. The first: {first}. An event is a JSON object, one a line or in an \
@@ -52,10 +58,52 @@ pub(crate) enum CliError {
         path: PathBuf,
     },
     /// Not a data directory.
-    #[error("{} holds no log; make one with `knhk observe --data`", path.display())]
+    #[error(
+        "{} is no data directory: {}; check the path, or make one with `knhk observe --sector NAME --data DIR FILES`",
+        path.display(), found_at(path)
+    )]
     NoLog {
         /// The directory.
         path: PathBuf,
+    },
+    /// Something else in the place of a data directory.
+    #[error("{} is a file, so no data directory can be made there; give a directory with --data", path.display())]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a log is not there.
+    #[error(
+        "the private key {} is not there; the log in {} was begun with one, so name its file with --signing-key or \
+         KNHK_SIGNING_KEY_FILE",
+        path.display(), dir.display()
+    )]
+    NoKey {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// A file that says something which does not verify or cannot be read.
+    #[error("{}: {source}; {mend}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<knhk_evidence::Error>,
+        /// How to mend it.
+        mend: &'static str,
+    },
+    /// An observation beyond the log's end.
+    #[error(
+        "the log holds no observation {sequence}: it has {count} of them, numbered from 0; name an event by its id instead, \
+         or give another number"
+    )]
+    NoObservation {
+        /// As given.
+        sequence: u64,
+        /// How many there are.
+        count: u64,
     },
     /// Several sectors, and none was chosen.
     #[error("this data directory holds several sectors ({names}); choose one with --sector")]
@@ -166,11 +214,14 @@ impl CliError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "KNHK-E1801",
-            Self::NoEvents => "KNHK-E1802",
+            Self::NoEvents { .. } => "KNHK-E1802",
             Self::NoUsableEvent { .. } => "KNHK-E1822",
             Self::UnknownPack { .. } => "KNHK-E1803",
             Self::Exists { .. } => "KNHK-E1804",
             Self::NoLog { .. } => "KNHK-E1805",
+            Self::NotADirectory { .. } => "KNHK-E1823",
+            Self::NoKey { .. } => "KNHK-E1824",
+            Self::InFile { source, .. } => source.code(),
             Self::ChooseSector { .. } => "KNHK-E1806",
             Self::Id { .. } => "KNHK-E1807",
             // The kernel's own code for it.
@@ -181,7 +232,7 @@ impl CliError {
             Self::Proof { .. } => "KNHK-E1811",
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
-            Self::NothingToProve { .. } => "KNHK-E1820",
+            Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
@@ -196,11 +247,14 @@ impl CliError {
             Self::Replay { .. }
             | Self::Proof { .. }
             | Self::Evidence(_)
+            | Self::InFile { .. }
             | Self::Storage(knhk_storage::Error::Evidence(_)) => 3,
             Self::File { .. }
-            | Self::NoEvents
+            | Self::NoEvents { .. }
             | Self::NoUsableEvent { .. }
             | Self::NoLog { .. }
+            | Self::NotADirectory { .. }
+            | Self::NoKey { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,
             _ => 6,
@@ -217,6 +271,17 @@ impl CliError {
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
+    }
+}
+
+/// What stands where a data directory was expected.
+fn found_at(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "it is a directory without a log"
+    } else if path.exists() {
+        "it is a file"
+    } else {
+        "there is nothing"
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dead_letter;
+use crate::error::CliError;
 
 /// What a log and a run's dead letters are called in a data directory; the latter also with endings of their own.
 const MADE: [&str; 4] = ["log", "checkpoint", "key.pub", "lock"];
@@ -20,7 +21,6 @@ pub(crate) struct Fresh {
     held: BTreeSet<OsString>,
     /// Directories that were not there, the deepest first.
     missing: Vec<PathBuf>,
-    has_log: bool,
 }
 
 impl Fresh {
@@ -33,18 +33,19 @@ impl Fresh {
         };
         let mut directories = missing(dir);
         directories.extend(key.parent().map(missing).unwrap_or_default());
-        Self {
-            dir: dir.to_owned(),
-            key: (!key.exists()).then(|| key.to_owned()),
-            held,
-            missing: directories,
-            has_log: dir.join("log").is_dir(),
-        }
+        Self { dir: dir.to_owned(), key: (!key.exists()).then(|| key.to_owned()), held, missing: directories }
     }
 
-    /// Whether opening makes a new log.
-    pub(crate) fn makes_the_log(&self) -> bool {
-        !self.has_log
+    /// Makes the data directory, and sees that files can be made in it.
+    pub(crate) fn make_directory(&self) -> Result<(), CliError> {
+        if self.dir.is_file() {
+            return Err(CliError::NotADirectory { path: self.dir.clone() });
+        }
+        let made = fs::create_dir_all(&self.dir).and_then(|()| tempfile::tempfile_in(&self.dir).map(drop));
+        made.map_err(|error| {
+            self.undo_directories();
+            CliError::writing(&self.dir)(error)
+        })
     }
 
     /// Removes what the run made and nothing else. Only for a run that made the log and made nothing of its own durable.
@@ -62,8 +63,13 @@ impl Fresh {
         if let Some(key) = &self.key {
             let _ = fs::remove_file(key);
         }
+        self.undo_directories();
+    }
+
+    /// Removes the directories that were not there, as far as they are empty.
+    pub(crate) fn undo_directories(&self) {
         for directory in &self.missing {
-            // One that holds something else stays.
+            // One that holds something stays.
             let _ = fs::remove_dir(directory);
         }
     }

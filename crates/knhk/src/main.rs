@@ -29,6 +29,7 @@ mod session;
 mod show_drift;
 mod show_proposal;
 mod show_run;
+mod signing;
 mod table;
 mod verify;
 mod waiting;

@@ -19,7 +19,7 @@ use crate::inputs::{self, Source};
 use crate::intake::Intake;
 use crate::report::{ReceiptsReport, Report};
 use crate::session::{Opened, Session, key_path};
-use crate::{conformance, cycle, from_decisions, measure, packs};
+use crate::{conformance, cycle, from_decisions, measure, packs, signing};
 
 /// What a run produced, for whoever prints it.
 #[derive(Debug)]
@@ -52,24 +52,31 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     };
     let dir = match (&args.data, &temporary) {
         (Some(dir), _) => dir.clone(),
-        (None, Some(temporary)) => temporary.path().join("data"),
-        (None, None) => return Err(CliError::NoEvents),
+        (None, temporary) => temporary.as_ref().map(|t| t.path().join("data")).unwrap_or_default(),
     };
-    let key = key_path(&dir, args.key.signing_key.as_deref())?;
     let dead_letters = match (&args.dead_letter, &temporary) {
         (Some(path), _) => path.clone(),
         (None, None) => dir.join(dead_letter::FILE_NAME),
         // Refused events outlive a run whose log does not.
         (None, Some(_)) => PathBuf::from(dead_letter::FILE_NAME),
     };
+    let is_new = !dir.join("log").is_dir();
+    let key = if is_new {
+        key_path(&dir, args.key.signing_key.as_deref())?
+    } else {
+        signing::key_of(&dir, &args.key)?
+    };
     let fresh = Fresh::before(&dir, &key);
-    if fresh.makes_the_log() {
+    if is_new {
         // Nothing is made for a pack or an input that cannot be used.
         let pack = Pack::from_files(&files)?;
         rules_in_force(core_pack()?, &pack).map_err(KernelError::from)?;
         sources.iter().try_for_each(Source::check)?;
+        // Nor is a key made for a directory that cannot be written.
+        fresh.make_directory()?;
     }
-    let (mut session, opened) = Session::open_or_create(&dir, &key)?;
+    let (mut session, opened) =
+        Session::open_or_create(&dir, &key).inspect_err(|_| fresh.undo_directories())?;
     let note = session.log().checkpoint_note().to_owned();
     let done = observe(&mut session, &sector, files, &sources, DeadLetters::new(dead_letters), args);
     let (mut report, dead_letters) = match done {
@@ -112,7 +119,7 @@ fn observe(
     intake.read_all(sources)?;
     let (counts, dead_letters) = intake.finish()?;
     if counts.accepted + counts.duplicates + counts.rejected == 0 {
-        return Err(CliError::NoEvents);
+        return Err(CliError::NoEvents { inputs: inputs::names(sources) });
     }
     let head = Snapshot::clone(session.kernel().sector(sector)?.history().head());
     let (decisions, times) = cycle::run(session, sector, args.promote, counts)?;

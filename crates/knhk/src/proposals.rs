@@ -14,11 +14,11 @@ use crate::cli::{Format, KeyFile};
 use crate::error::CliError;
 use crate::ontology::in_words;
 use crate::report::{PatternReport, StageReport};
-use crate::session::{Restore, Session, key_path, restore};
+use crate::session::{Restore, Session, restore};
 use crate::show_proposal::{self, Shown};
 use crate::table::{Table, instant, paragraph, short_id, shorten};
 use crate::waiting::{self, Waiting};
-use crate::{choice, exit, json, measure, show_drift};
+use crate::{choice, exit, json, measure, show_drift, signing};
 
 /// Where proposals that wait are listed.
 const LISTED_BY: &str = "knhk proposals list --data DIR";
@@ -169,7 +169,7 @@ fn order(
         reason: Option<String>,
         receipts: Vec<String>,
     }
-    let (mut session, _) = Session::open(dir, &key_path(dir, key.signing_key.as_deref())?)?;
+    let (mut session, _) = Session::open(dir, &signing::key_of(dir, key)?)?;
     let (sector, proposal) = find(session.kernel(), id)?;
     let command = command(proposal.id().to_string());
     let ordered = match &command {

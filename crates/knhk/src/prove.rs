@@ -47,7 +47,12 @@ pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
         return Err(CliError::NoLog { path: dir.clone() });
     }
     let proof = match (args.sequence, &args.what) {
-        (Some(sequence), _) => audit::prove_observation(dir, sequence)?.0,
+        (Some(sequence), _) => match audit::prove_observation(dir, sequence) {
+            Err(knhk_storage::Error::NotCovered { .. }) => {
+                return Err(CliError::NoObservation { sequence, count: observations(dir)? });
+            }
+            proven => proven?.0,
+        },
         (None, what) => {
             let what = what.as_deref().unwrap_or_default();
             match the_one(what, find(dir, what, args.source.as_deref())?)? {
@@ -61,6 +66,17 @@ pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
         None => write!(out, "{proof}").map_err(CliError::Output)?,
     }
     Ok(exit::DONE)
+}
+
+/// How many observations the log holds; their numbers have no gaps.
+fn observations(dir: &Path) -> Result<u64, CliError> {
+    let mut count = 0;
+    for located in read::entries(dir)? {
+        if let Entry::Block { block, .. } = &located?.entry {
+            count += block.records().len() as u64;
+        }
+    }
+    Ok(count)
 }
 
 fn the_one(what: &str, mut subjects: Vec<Subject>) -> Result<Subject, CliError> {

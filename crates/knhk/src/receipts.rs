@@ -1,5 +1,6 @@
 //! `knhk receipts list | show | check`: decisions as they stand in the log, and proofs checked without it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -36,10 +37,17 @@ pub(crate) fn list(
     let mut table =
         Table::new(&["entry>", "sector", "no.>", "time=", "operation=", "outcome", "cycle>", "receipt="]);
     let mut rows = Vec::new();
+    let mut sectors = BTreeSet::new();
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
+    }
     for located in read::entries(dir)? {
         let located = located?;
         let Entry::Receipt { signed, .. } = &located.entry else { continue };
         let draft = signed.draft();
+        if sector.is_some() && !sectors.contains(&draft.sector) {
+            sectors.insert(draft.sector.clone());
+        }
         if sector.is_some_and(|s| s != draft.sector) {
             continue;
         }
@@ -66,6 +74,10 @@ pub(crate) fn list(
                 json_line(out, &Row { id: signed.id().to_string(), entry: located.index, receipt: draft })?;
             }
         }
+    }
+    if let Some(name) = sector.filter(|name| !sectors.contains(*name)) {
+        let here = sectors.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(CliError::UnknownSector { name: name.to_owned(), here });
     }
     match format {
         Format::Text => table.write(out).map_err(CliError::Output)?,
@@ -97,6 +109,9 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
         signature: String,
         canonical_bytes: String,
         body: Body,
+    }
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
     }
     let (_, entry) = find_receipt(dir, id)?;
     for located in read::entries(dir)? {
@@ -180,15 +195,25 @@ pub(crate) fn check(
     }
     let key = read_key(key)?;
     let text = read_bounded(path, MAX_PROOF_LEN)?;
-    let text = String::from_utf8(text).map_err(|_| CliError::Proof { why: "it is not text".to_owned() })?;
-    let proof: Proof = text.parse()?;
-    let (proven, checkpoint) = proof.verify(&key)?;
+    let text = String::from_utf8(text).map_err(|_| CliError::Proof {
+        why: format!("{} is not text; give a file that `knhk receipts prove` wrote", path.display()),
+    })?;
+    let in_file =
+        |mend| move |source| CliError::InFile { path: path.to_owned(), source: Box::new(source), mend };
+    let proof: Proof = text.parse().map_err(in_file("give a file that `knhk receipts prove` wrote"))?;
+    let mend = "check it with the verifier key of the log that it is from, or get the proof again";
+    let (proven, checkpoint) = proof.verify(&key).map_err(in_file(mend))?;
     if let Some(event) = event {
         let bytes = read_bounded(event, MAX_PAYLOAD_LEN)?;
         let about_it =
             matches!(&proven, Proven::Observation(r) if r.payload_sha256 == Hash::of(bytes.trim_ascii()));
         if !about_it {
-            return Err(CliError::Proof { why: "it is not about the given event".to_owned() });
+            return Err(CliError::Proof {
+                why: format!(
+                    "it is not about the event in {}; give the event exactly as it was received",
+                    event.display()
+                ),
+            });
         }
     }
     let checked = Checked {

@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::cli::{Format, Rollback};
 use crate::error::CliError;
 use crate::ontology::{snapshot, snapshot_id};
-use crate::session::{Session, key_path};
+use crate::session::Session;
 use crate::table::short_id;
-use crate::{choice, exit, json};
+use crate::{choice, exit, json, signing};
 
 /// Runs the rollback.
 pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Resul
         receipt: String,
     }
     let dir = &args.data.data;
-    let (mut session, _) = Session::open(dir, &key_path(dir, args.key.signing_key.as_deref())?)?;
+    let (mut session, _) = Session::open(dir, &signing::key_of(dir, &args.key)?)?;
     let sector = choice::sector(session.kernel(), args.sector.as_deref())?;
     let head = snapshot(session.kernel(), &sector, None)?;
     let to = match (&args.to, head.parents.first()) {

@@ -173,7 +173,7 @@ fn sample(from: &[PathBuf]) -> Result<Sample, CliError> {
         Some(first) if profile.events().events() == 0 => {
             Err(CliError::NoUsableEvent { count: refused, first })
         }
-        None if profile.events().events() == 0 => Err(CliError::NoEvents),
+        None if profile.events().events() == 0 => Err(CliError::NoEvents { inputs: inputs::names(&sources) }),
         first_refusal => Ok(Sample { profile, refused, first_refusal }),
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     for (index, proposal) in report.proposals.iter().enumerate() {
         write_proposal(index + 1, proposal, out)?;
     }
-    outcome(report, out)?;
+    // Without --data the directory is gone when this is read.
+    let data = if run.dir.exists() { run.dir.display().to_string() } else { "DIR".to_owned() };
+    outcome(report, &data, out)?;
     evidence(run, out)
 }
 
@@ -83,7 +85,7 @@ fn write_proposal(number: usize, proposal: &ProposalReport, out: &mut dyn Write)
     show_proposal::write(proposal, Shown::IN_A_RUN, out)
 }
 
-fn outcome(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn outcome(report: &Report, data: &str, out: &mut dyn Write) -> io::Result<()> {
     let count = |outcome: &str| report.proposals.iter().filter(|p| p.outcome == outcome).count();
     let cycle = &report.cycle;
     writeln!(
@@ -100,7 +102,8 @@ fn outcome(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         paragraph(out, "  ", &shorten(reason, 400))?;
     }
     if report.waiting > 0 {
-        writeln!(out, "  {} proposals wait for a person: knhk proposals list --data DIR", report.waiting)?;
+        let (verb, dir) = (if report.waiting == 1 { "proposal waits" } else { "proposals wait" }, data);
+        writeln!(out, "  {} {verb} for a person: knhk proposals list --data {dir}", report.waiting)?;
     }
     if let (Some(first), Some(last)) = (report.snapshots.first(), report.snapshots.last()) {
         if first.snapshot_id == last.snapshot_id {

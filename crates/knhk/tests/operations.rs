@@ -297,6 +297,8 @@ fn mistakes_get_a_code_and_an_exit_code() {
     let dir = with_log();
     fs::create_dir(dir.path().join("empty")).unwrap();
     fs::write(dir.path().join("nothing.ndjson"), "").unwrap();
+    let drift = example("events-drift.ndjson");
+    let drift = drift.to_str().unwrap();
     for (arguments, code, error) in [
         (&["observe", "--sector", "logistics", "empty"][..], 5, "KNHK-E1802"),
         (&["observe", "--sector", "logistics", "nothing.ndjson"], 5, "KNHK-E1802"),
@@ -313,6 +315,36 @@ fn mistakes_get_a_code_and_an_exit_code() {
         assert_eq!(got, code, "{arguments:?}: {err}");
         assert!(err.contains(error), "{arguments:?}: {err}");
     }
+    for (arguments, expected) in [
+        (&["receipts", "list", "--data", "empty"][..], "KNHK-E1805 a directory without a log"),
+        (&["receipts", "show", "1", "--data", "missing"], "KNHK-E1805 there is nothing"),
+        (&["receipts", "list", "--data", "data", "--sector", "x"], "KNHK-E1704 logistics"),
+        (&["log", "verify", "nothing.ndjson"], "KNHK-E1805 it is a file"),
+        (&["log", "verify", "data", "--key", "nothing.ndjson"], "KNHK-E1105 nothing.ndjson: key.pub"),
+        (
+            &["receipts", "check", "nothing.ndjson", "--key", "data/key.pub"],
+            "KNHK-E1105 nothing.ndjson: prove",
+        ),
+        (&["receipts", "prove", "--sequence", "3842", "--data", "data"], "KNHK-E1820 3842"),
+        (&["observe", "--sector", "logistics", "--data", "nothing.ndjson", drift], "KNHK-E1823 --data"),
+        (
+            &["observe", "--sector", "logistics", "--data", "data", "--signing-key", "k", drift],
+            "KNHK-E1824 --signing-key",
+        ),
+        (&["rollback", "--data", "data", "--signing-key", "k"], "KNHK-E1824 --signing-key"),
+        (&["proposals", "show", "", "--data", "data"], "KNHK-E1807 empty"),
+        (&["ontology", "show", "--data", "data", "--snapshot", "zz"], "KNHK-E1807 no snapshot starts with"),
+        (&["ontology", "show", "--data", "data", "--sector", "x"], "KNHK-E1704 holds: logistics"),
+        (&["observe", "--sector", "logistics", "empty"], "KNHK-E1802 found in empty"),
+    ] {
+        let (got, _, err) = run(dir.path(), arguments);
+        assert!(got >= 3, "{arguments:?}: {got}");
+        for word in expected.split(' ') {
+            assert!(err.contains(word), "{arguments:?}: {word} is missing in {err}");
+        }
+    }
+    // What was refused made nothing.
+    assert!(!dir.path().join("nothing.ndjson.key").exists());
     assert_eq!(run(dir.path(), &["observe"]).0, 4);
     assert_eq!(run(dir.path(), &["no-such-command"]).0, 4);
 }
