@@ -126,7 +126,7 @@ fn diff_versions(
         let history = kernel.sector(&sector)?.history();
         let (from, to) = (in_words(history, &older.id), in_words(history, &newer.id));
         writeln!(out, "{sector} {from} → {to}: {} changes", changes.len()).map_err(CliError::Output)?;
-        let mut table = Table::new(&["term", "key", "aspect", "old", "new", "effect"]);
+        let mut table = Table::new(&["term<", "key<", "aspect", "old", "new", "effect="]);
         for change in &changes {
             table.row([
                 change.subject.rsplit_once('#').map_or(change.subject.as_str(), |(_, name)| name).to_owned(),

@@ -231,7 +231,7 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
         }));
     }
     if format == Format::Text {
-        let mut table = Table::new(&["sector", "title", "version", "event types>", "classes>", "where"]);
+        let mut table = Table::new(&["sector", "title", "version=", "event types>", "classes>", "where<"]);
         for r in rows {
             table.row([
                 r.sector,

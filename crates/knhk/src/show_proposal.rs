@@ -27,16 +27,15 @@ impl Shown {
     pub(crate) const ALONE: Self = Self { changes: usize::MAX, findings: usize::MAX, about_the_sector: true };
 }
 
-/// Writes what is noted on every proposal because it is about the sector.
+/// Writes what is noted on proposals because it is about the sector: once, whatever their number.
 pub(crate) fn about_the_sector(proposals: &[ProposalReport], out: &mut dyn Write) -> io::Result<()> {
-    for code in ABOUT_THE_SECTOR {
-        let findings = proposals.iter().flat_map(|p| serious(&p.stages)).find(|(_, f)| f.code == code);
-        if let Some((stage, finding)) = findings {
-            writeln!(out, "\nNOTED ONCE, for every proposal of this run")?;
-            write_finding(stage, finding, out)?;
-        }
+    let first =
+        |code| proposals.iter().flat_map(|p| serious(&p.stages)).find(|(_, finding)| finding.code == code);
+    let noted: Vec<_> = ABOUT_THE_SECTOR.into_iter().filter_map(first).collect();
+    if !noted.is_empty() {
+        writeln!(out, "\nNOTED ONCE, for every proposal of this run")?;
     }
-    Ok(())
+    noted.into_iter().try_for_each(|(stage, finding)| write_finding(stage, finding, out))
 }
 
 /// Writes changes, stages, findings and outcome.

@@ -550,3 +550,51 @@ fn that_a_sector_has_no_rules_is_said_once_per_run() {
         assert_eq!(out.matches(code).count(), 1, "{out}");
     }
 }
+
+#[test]
+fn a_beginning_that_several_receipts_share_is_refused_with_their_names() {
+    let dir = with_log();
+    let (_, receipts) = json(dir.path(), &["receipts", "list", "--data", "data"]);
+    let ids: Vec<&str> = receipts.as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+    // More receipts than there are digits: two of them begin alike.
+    let (digit, first) = (0..16)
+        .map(|digit| format!("{digit:x}"))
+        .find_map(|digit| {
+            let mut fits = ids.iter().filter(|id| id.starts_with(&digit));
+            let first = fits.next()?;
+            fits.next().map(|_| (digit.clone(), *first))
+        })
+        .unwrap();
+    let (code, _, err) = run(dir.path(), &["receipts", "show", &digit, "--data", "data"]);
+    assert_eq!(code, 6);
+    for expected in ["KNHK-E1807", &first[..12], "give more digits", "knhk receipts list"] {
+        assert!(err.contains(expected), "{expected} is missing in {err}");
+    }
+}
+
+#[test]
+fn an_empty_key_is_told_apart_from_the_object_around_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, data) in [("old", r#"{"a":{"x":1}}"#), ("new", r#"{"a":{"x":1,"":2},"":3}"#)] {
+        let event = |i| format!("{{\"type\":\"t\",\"id\":\"{file}{i}\",\"data\":{data}}}\n");
+        fs::write(dir.path().join(format!("{file}.ndjson")), (0..40).map(event).collect::<String>()).unwrap();
+    }
+    run(dir.path(), &["sector", "init", "shop", "--from", "old.ndjson"]);
+    let (_, report) = observe(dir.path(), "./shop", &[Path::new("new.ndjson")]);
+    let paths = |of: &str| -> Vec<String> {
+        let mut paths: Vec<String> = match of {
+            "patterns" => list(&report, "patterns").iter().map(|p| p["path"].to_string()).collect(),
+            _ => list(&report, "proposals")
+                .iter()
+                .flat_map(|p| list(p, "changes"))
+                .map(|c| c["path"].to_string())
+                .collect(),
+        };
+        paths.sort();
+        paths
+    };
+    assert_eq!(paths("patterns"), [r#""\\e""#, r#""a.\\e""#], "{report}");
+    assert_eq!(paths("proposals"), paths("patterns"));
+    let (_, again) = observe(dir.path(), "./shop", &[Path::new("old.ndjson")]);
+    assert_eq!(again["conformance"]["conform"], 40);
+}
