@@ -124,7 +124,11 @@ fn init(
                 writeln!(out, "  the first: {first}").map_err(CliError::Output)?;
             }
         }
-        writeln!(out, "  next: knhk observe --sector {dir} --data DATA FILES").map_err(CliError::Output)?;
+        // Written as a path it is the directory, also where a shipped pack has that name.
+        let bare = made.dir.components().count() == 1 && made.dir.is_relative();
+        let prefix = if bare { "./" } else { "" };
+        writeln!(out, "  next: knhk observe --sector {prefix}{dir} --data DATA FILES")
+            .map_err(CliError::Output)?;
     } else {
         json(out, &made)?;
     }
