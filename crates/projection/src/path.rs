@@ -98,7 +98,9 @@ mod tests {
     fn an_empty_key_has_a_spelling_of_its_own() {
         let path = |keys: &[&str]| {
             let mut path = String::new();
-            keys.iter().for_each(|key| push_key(&mut path, key));
+            for key in keys {
+                push_key(&mut path, key);
+            }
             path
         };
         assert_eq!(path(&[""]), "\\e", "not the event as a whole");
