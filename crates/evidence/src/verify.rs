@@ -95,6 +95,9 @@ pub struct Verifier {
     /// The checkpoint before the sealed state from which verification begins, until that state is read.
     anchor: Option<UnverifiedCheckpoint>,
     begins_at: u64,
+    /// Which of the log's keys may be trusted: those from this one on. What a sealed state says of earlier ones is the
+    /// word of its signer alone.
+    answerable: usize,
     /// Signatures met and not yet checked.
     unchecked: Vec<Unchecked>,
     /// Entries since the last commit.
@@ -138,6 +141,7 @@ impl Verifier {
             first,
             anchor: None,
             begins_at: 0,
+            answerable: 0,
             unchecked: Vec::new(),
             pending: 0,
             open: false,
@@ -313,6 +317,7 @@ impl Verifier {
         self.check_now(anchor)?;
         self.covered = anchor.claimed().size;
         self.begins_at = anchor.claimed().size;
+        self.answerable = self.state.keys().len() - 1;
         self.meet_expected()
     }
 
@@ -448,7 +453,7 @@ impl Verifier {
             });
         }
         if let Trust::Key(trusted) = &self.trust
-            && !self.state.keys().contains(trusted)
+            && !self.state.keys()[self.answerable..].contains(trusted)
         {
             return Err(Error::Untrusted { trusted: trusted.label() });
         }

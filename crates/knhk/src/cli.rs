@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Observe events, find where they disagree with the ontology, propose the smallest change, check it in seven stages,
 /// promote it, and leave receipts that anyone verifies.
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
-#[command(
-    after_help = "Exit codes: 0 done · 1 a change was rejected or waits for a person · 2 some input went to the dead-letter \
-file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a failed cycle. `knhk explain CODE` explains an error."
-)]
+#[command(after_help = "Example: knhk observe --sector logistics --data DATA events.ndjson\n\n\
+Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person · 2 \
+some input went to the dead-letter file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a \
+failed cycle. `knhk explain CODE` explains an error.")]
 pub(crate) struct Cli {
     /// What to print on standard output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -36,30 +37,47 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the whole loop over event files: detect drift, propose, check, promote, leave receipts.
+    #[command(after_help = "Example: knhk observe --sector logistics --data DATA events.ndjson")]
     Observe(Observe),
     /// Make, list and show sector packs.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk sector init shop --from orders.ndjson")]
     Sector(Sector),
     /// Show a sector's ontology, its history, and what changed between two versions.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk ontology diff --data DATA")]
     Ontology(Ontology),
     /// List, show, promote or reject proposals that wait for a person.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk proposals list --data DATA")]
     Proposals(Proposals),
     /// Make an earlier snapshot's content current again. History is kept.
+    #[command(after_help = "Example: knhk rollback --data DATA --to 1.2.0 --reason \"too early\"")]
     Rollback(Rollback),
     /// List and show receipts, and prove that one observation or receipt is in the log.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk receipts list --data DATA")]
     Receipts(Receipts),
     /// Verify a log.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk log verify DATA --key verifier.pub")]
     Log(LogCommand),
     /// Decide again on every logged input and compare with the logged decisions.
+    #[command(after_help = "Example: knhk replay DATA")]
     Replay(Replay),
     /// Explain an error or finding code, e.g. KNHK-E1301.
+    #[command(after_help = "Example: knhk explain KNHK-E1301")]
     Explain {
         /// The code. Without it, all codes are listed.
         code: Option<String>,
+    },
+    /// Print a script that completes commands and options in a shell.
+    #[command(
+        after_help = "Example: knhk completions bash > ~/.local/share/bash-completion/completions/knhk"
+    )]
+    Completions {
+        /// Which shell.
+        shell: Shell,
     },
 }
 
@@ -114,6 +132,7 @@ pub(crate) struct Observe {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sector {
     /// Make a first pack from sample events.
+    #[command(after_help = "Example: knhk sector init shop --from orders.ndjson --dir packs/shop")]
     Init {
         /// Name of the sector: lower-case letters, digits and `-`.
         name: String,
@@ -125,12 +144,14 @@ pub(crate) enum Sector {
         dir: Option<PathBuf>,
     },
     /// List the shipped packs, and the sectors of a data directory.
+    #[command(after_help = "Example: knhk sector list --data DATA")]
     List {
         /// Data directory.
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
     /// Show one pack: event types, classes, settings, rules.
+    #[command(after_help = "Example: knhk sector show logistics")]
     Show {
         /// The name of a shipped pack, or a pack directory.
         sector: String,
@@ -141,17 +162,19 @@ pub(crate) enum Sector {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ontology {
     /// Show the current ontology as Turtle.
+    #[command(after_help = "Example: knhk ontology show --data DATA --snapshot 1.0.0 > ontology.ttl")]
     Show {
         #[command(flatten)]
         data: DataDir,
         /// Which sector; may be left out when there is only one.
         #[arg(long)]
         sector: Option<String>,
-        /// A snapshot id, or the first digits of one. Default: the current snapshot.
+        /// A version, a snapshot id, or the first digits of one. Default: the current snapshot.
         #[arg(long)]
         snapshot: Option<String>,
     },
     /// List a sector's snapshots, oldest first.
+    #[command(after_help = "Example: knhk ontology log --data DATA")]
     Log {
         #[command(flatten)]
         data: DataDir,
@@ -160,16 +183,17 @@ pub(crate) enum Ontology {
         sector: Option<String>,
     },
     /// Show what changed between two snapshots, by meaning.
+    #[command(after_help = "Example: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0")]
     Diff {
         #[command(flatten)]
         data: DataDir,
         /// Which sector; may be left out when there is only one.
         #[arg(long)]
         sector: Option<String>,
-        /// Older snapshot. Default: the parent of the newer one.
+        /// Older snapshot: a version, or an id's first digits. Default: the parent of the newer one.
         #[arg(long)]
         from: Option<String>,
-        /// Newer snapshot. Default: the current one.
+        /// Newer snapshot: a version, or an id's first digits. Default: the current one.
         #[arg(long)]
         to: Option<String>,
     },
@@ -179,11 +203,13 @@ pub(crate) enum Ontology {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Proposals {
     /// List the proposals that wait for a person.
+    #[command(after_help = "Example: knhk proposals list --data DATA")]
     List {
         #[command(flatten)]
         data: DataDir,
     },
     /// Show one proposal in full.
+    #[command(after_help = "Example: knhk proposals show 3f2a91 --data DATA")]
     Show {
         #[command(flatten)]
         data: DataDir,
@@ -191,6 +217,7 @@ pub(crate) enum Proposals {
         id: String,
     },
     /// Check a held proposal again and promote it.
+    #[command(after_help = "Example: knhk proposals promote 3f2a91 --data DATA")]
     Promote {
         #[command(flatten)]
         data: DataDir,
@@ -200,6 +227,9 @@ pub(crate) enum Proposals {
         id: String,
     },
     /// Reject a held proposal.
+    #[command(
+        after_help = "Example: knhk proposals reject 3f2a91 --data DATA --reason \"a mistake of the producer\""
+    )]
     Reject {
         #[command(flatten)]
         data: DataDir,
@@ -223,7 +253,8 @@ pub(crate) struct Rollback {
     /// Which sector; may be left out when there is only one.
     #[arg(long)]
     pub sector: Option<String>,
-    /// Snapshot to go back to. Default: the one before the promotion that made the current content.
+    /// Snapshot to go back to: a version, or an id's first digits. Default: the one before the promotion that made the
+    /// current content.
     #[arg(long)]
     pub to: Option<String>,
     /// Why, for the record.
@@ -235,6 +266,7 @@ pub(crate) struct Rollback {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipts {
     /// List receipts, oldest first.
+    #[command(after_help = "Example: knhk receipts list --data DATA --sector logistics")]
     List {
         #[command(flatten)]
         data: DataDir,
@@ -243,6 +275,7 @@ pub(crate) enum Receipts {
         sector: Option<String>,
     },
     /// Show one receipt with its body.
+    #[command(after_help = "Example: knhk receipts show 0770de12 --data DATA")]
     Show {
         #[command(flatten)]
         data: DataDir,
@@ -250,16 +283,14 @@ pub(crate) enum Receipts {
         id: String,
     },
     /// Write a proof that an observation or a receipt is in the log: a file that verifies offline.
-    Prove {
-        #[command(flatten)]
-        data: DataDir,
-        /// An event id, a receipt id (or its first digits), or an observation's sequence number.
-        what: String,
-        /// Where to write the proof. Default: standard output.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    #[command(
+        after_help = "Example: knhk receipts prove order-7 --source //till --data DATA --output order-7.proof"
+    )]
+    Prove(Prove),
     /// Check a proof file against a public key, offline.
+    #[command(
+        after_help = "Example: knhk receipts check order-7.proof --key verifier.pub --event order-7.json"
+    )]
     Check {
         /// The proof file.
         proof: PathBuf,
@@ -272,6 +303,25 @@ pub(crate) enum Receipts {
     },
 }
 
+/// `knhk receipts prove`.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// An event's id, or a receipt's id or at least its first 8 digits. What fits more than one is refused.
+    #[arg(value_name = "EVENT|RECEIPT", required_unless_present = "sequence")]
+    pub what: Option<String>,
+    /// Only events of this source, where several sources use the same id.
+    #[arg(long, requires = "what")]
+    pub source: Option<String>,
+    /// An observation by its number in the log, from 0.
+    #[arg(long, value_name = "N", conflicts_with = "what")]
+    pub sequence: Option<u64>,
+    /// Where to write the proof. Default: standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 /// `knhk log`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -280,7 +330,9 @@ pub(crate) enum LogCommand {
     /// `--roots` is many times faster: every byte is checked against the root under the newest signed checkpoint, but the
     /// signatures of single receipts and the rules between entries are not. `--since` checks only what came after a
     /// checkpoint that was kept, and that it is still a part of the log.
-    #[command(after_help = "Example: knhk log verify DIR --key key.pub --since checkpoint-of-last-month")]
+    #[command(
+        after_help = "Example: knhk log verify DATA --key verifier.pub --since checkpoint-of-last-month"
+    )]
     Verify {
         /// Data directory.
         dir: PathBuf,

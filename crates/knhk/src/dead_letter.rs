@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +11,10 @@ use knhk_observation::reader::{Event, Reject};
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::refusal::Refusal;
+
+/// Name of the file unless the user chooses one.
+pub(crate) const FILE_NAME: &str = "dead-letter.ndjson";
 
 /// One line of the file (`docs/formats/events.md`, section "Dead letters").
 #[derive(Serialize)]
@@ -34,29 +38,33 @@ struct Letter<'a> {
     raw_file: Option<String>,
 }
 
+/// What a run tells of its dead letters.
+#[derive(Debug)]
+pub(crate) struct Letters {
+    /// Where they are.
+    pub path: PathBuf,
+    /// The first one.
+    pub first: Refusal,
+}
+
 /// Writes dead letters; makes its file when the first one comes.
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     path: PathBuf,
     file: Option<BufWriter<File>>,
     oversize: Option<(PathBuf, BufWriter<File>)>,
-    count: u64,
+    first: Option<Refusal>,
 }
 
 impl DeadLetters {
     /// Letters will go to `path`, after those that are there.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, oversize: None, count: 0 }
+        Self { path, file: None, oversize: None, first: None }
     }
 
-    /// Letters written so far.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// Where they are.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Where the letters are and why the first was written, if there are any.
+    pub(crate) fn told(self) -> Option<Letters> {
+        self.first.map(|first| Letters { path: self.path, first })
     }
 
     /// Takes some bytes of an event that is too large for memory; [`DeadLetters::reject`] ends it.
@@ -131,7 +139,13 @@ impl DeadLetters {
             .map_err(std::io::Error::from)
             .and_then(|()| file.write_all(b"\n"))
             .map_err(failed)?;
-        self.count += 1;
+        self.first.get_or_insert_with(|| Refusal {
+            file: letter.file.to_owned(),
+            line: letter.line,
+            column: letter.column,
+            code: letter.code.to_owned(),
+            reason: letter.reason.to_owned(),
+        });
         Ok(())
     }
 

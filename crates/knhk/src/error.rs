@@ -1,9 +1,11 @@
 //! What can go wrong at the command line, and how it is told: code, cause, mend.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use knhk_kernel::KernelError;
 use knhk_kernel::replay::Disagreement;
+
+use crate::refusal::Refusal;
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +21,26 @@ pub(crate) enum CliError {
         source: std::io::Error,
     },
     /// No input held an event.
-    #[error("no event was found in the input; give NDJSON, a JSON array or CloudEvents, plain or gzipped")]
-    NoEvents,
+    #[error(
+        "no event was found in {inputs}; give NDJSON, a JSON array or CloudEvents, plain or gzipped (in a directory, files that \
+         end in .ndjson, .jsonl or .json, also with .gz)"
+    )]
+    NoEvents {
+        /// Where was looked.
+        inputs: String,
+    },
+    /// Events came, and none could be used.
+    #[error(
+        "none of the {count} events could be used. The first: {first}. An event is a JSON object, one a line or in an \
+         array: a CloudEvent (`specversion`, `id`, `source`, `type`), or a plain object that names its type under \
+         `event_type` or `type`; docs/formats/events.md has every form"
+    )]
+    NoUsableEvent {
+        /// How many.
+        count: u64,
+        /// Why the first was refused.
+        first: Refusal,
+    },
     /// No such pack.
     #[error(
         "`{name}` is neither a shipped pack ({shipped}) nor a directory with a sector.toml; make one with `knhk sector init`"
@@ -38,10 +58,52 @@ pub(crate) enum CliError {
         path: PathBuf,
     },
     /// Not a data directory.
-    #[error("{} holds no log; make one with `knhk observe --data`", path.display())]
+    #[error(
+        "{} is no data directory: {}; check the path, or make one with `knhk observe --sector NAME --data DIR FILES`",
+        path.display(), found_at(path)
+    )]
     NoLog {
         /// The directory.
         path: PathBuf,
+    },
+    /// Something else in the place of a data directory.
+    #[error("{} is a file, so no data directory can be made there; give a directory with --data", path.display())]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a log is not there.
+    #[error(
+        "the private key {} is not there; the log in {} was begun with one, so name its file with --signing-key or \
+         KNHK_SIGNING_KEY_FILE",
+        path.display(), dir.display()
+    )]
+    NoKey {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// A file that says something which does not verify or cannot be read.
+    #[error("{}: {source}; {mend}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<knhk_evidence::Error>,
+        /// How to mend it.
+        mend: &'static str,
+    },
+    /// An observation beyond the log's end.
+    #[error(
+        "the log holds no observation {sequence}: it has {count} of them, numbered from 0; name an event by its id instead, \
+         or give another number"
+    )]
+    NoObservation {
+        /// As given.
+        sequence: u64,
+        /// How many there are.
+        count: u64,
     },
     /// Several sectors, and none was chosen.
     #[error("this data directory holds several sectors ({names}); choose one with --sector")]
@@ -50,15 +112,29 @@ pub(crate) enum CliError {
         names: String,
     },
     /// A shortened id that fits none or several.
-    #[error("`{text}` fits {count} {what}s; give more digits, or one that `knhk` lists")]
+    #[error("{why}; `{listed_by}` lists them")]
     Id {
-        /// What kind of id.
-        what: &'static str,
-        /// As given.
-        text: String,
-        /// How many it fits.
-        count: usize,
+        /// What is wrong with it.
+        why: String,
+        /// The command that lists the ids.
+        listed_by: &'static str,
     },
+    /// A sector that the data directory does not hold.
+    #[error(
+        "this data directory holds no sector `{name}` (it holds: {here}); check the name and --data, or bring the sector in \
+         with `knhk observe --sector`"
+    )]
+    UnknownSector {
+        /// As given.
+        name: String,
+        /// The ones that are there.
+        here: String,
+    },
+    /// No sector at all.
+    #[error(
+        "this data directory holds no sector yet; bring one in with `knhk observe --sector NAME --data DIR FILES`"
+    )]
+    NoSector,
     /// The private key would lie inside the data directory.
     #[error("{} lies inside the data directory; keep the private key elsewhere (--signing-key)", path.display())]
     KeyInside {
@@ -95,6 +171,27 @@ pub(crate) enum CliError {
         /// Why.
         why: String,
     },
+    /// What is to be proven is not in the log.
+    #[error(
+        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 digits); \
+         `knhk receipts list` names the receipts, and --sequence N takes an observation by its number"
+    )]
+    NothingToProve {
+        /// As given.
+        what: String,
+    },
+    /// What is to be proven may be several things.
+    #[error(
+        "`{what}` may be any of {count}: {candidates}. Choose with --source SOURCE, --sequence N, or a receipt's whole id"
+    )]
+    AmbiguousSubject {
+        /// As given.
+        what: String,
+        /// How many.
+        count: usize,
+        /// The first of them.
+        candidates: String,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -117,18 +214,26 @@ impl CliError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "KNHK-E1801",
-            Self::NoEvents => "KNHK-E1802",
+            Self::NoEvents { .. } => "KNHK-E1802",
+            Self::NoUsableEvent { .. } => "KNHK-E1822",
             Self::UnknownPack { .. } => "KNHK-E1803",
             Self::Exists { .. } => "KNHK-E1804",
             Self::NoLog { .. } => "KNHK-E1805",
+            Self::NotADirectory { .. } => "KNHK-E1823",
+            Self::NoKey { .. } => "KNHK-E1824",
+            Self::InFile { source, .. } => source.code(),
             Self::ChooseSector { .. } => "KNHK-E1806",
             Self::Id { .. } => "KNHK-E1807",
+            // The kernel's own code for it.
+            Self::UnknownSector { .. } | Self::NoSector => "KNHK-E1704",
             Self::KeyInside { .. } => "KNHK-E1808",
             Self::UnknownCode { .. } => "KNHK-E1809",
             Self::Replay { .. } => "KNHK-E1810",
             Self::Proof { .. } => "KNHK-E1811",
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
+            Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
+            Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
             Self::Evidence(e) => e.code(),
@@ -142,8 +247,16 @@ impl CliError {
             Self::Replay { .. }
             | Self::Proof { .. }
             | Self::Evidence(_)
+            | Self::InFile { .. }
             | Self::Storage(knhk_storage::Error::Evidence(_)) => 3,
-            Self::File { .. } | Self::NoEvents | Self::NoLog { .. } | Self::Output(_) | Self::Storage(_) => 5,
+            Self::File { .. }
+            | Self::NoEvents { .. }
+            | Self::NoUsableEvent { .. }
+            | Self::NoLog { .. }
+            | Self::NotADirectory { .. }
+            | Self::NoKey { .. }
+            | Self::Output(_)
+            | Self::Storage(_) => 5,
             _ => 6,
         }
     }
@@ -158,6 +271,17 @@ impl CliError {
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
+    }
+}
+
+/// What stands where a data directory was expected.
+fn found_at(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "it is a directory without a log"
+    } else if path.exists() {
+        "it is a file"
+    } else {
+        "there is nothing"
     }
 }
 

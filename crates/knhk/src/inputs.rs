@@ -15,6 +15,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Directories inside directories that are followed.
 const DIRECTORY_DEPTH_MAX: usize = 16;
 
+/// Inputs that a message names.
+const NAMED_MAX: usize = 5;
+
 /// File name endings that a directory walk takes for events.
 const ENDINGS: [&str; 6] = [".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz"];
 
@@ -33,6 +36,14 @@ impl Source {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Stdin => "-".to_owned(),
+        }
+    }
+
+    /// Whether it can be opened; standard input is taken as it comes.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        match self {
+            Self::File(path) => File::open(path).map(drop).map_err(CliError::reading(path)),
+            Self::Stdin => Ok(()),
         }
     }
 
@@ -64,7 +75,11 @@ pub(crate) fn sources(names: &[PathBuf]) -> Result<Vec<Source>, CliError> {
             sources.push(Source::File(name.clone()));
         }
     }
-    if sources.is_empty() { Err(CliError::NoEvents) } else { Ok(sources) }
+    if sources.is_empty() {
+        let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
+        return Err(CliError::NoEvents { inputs: names.join(", ") });
+    }
+    Ok(sources)
 }
 
 fn walk(dir: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<(), CliError> {
@@ -84,6 +99,15 @@ fn walk(dir: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<(), CliEr
         }
     }
     Ok(())
+}
+
+/// Their names, for people; the first few where there are many.
+pub(crate) fn names(sources: &[Source]) -> String {
+    let mut names: Vec<String> = sources.iter().take(NAMED_MAX).map(Source::name).collect();
+    if sources.len() > NAMED_MAX {
+        names.push(format!("{} more", sources.len() - NAMED_MAX));
+    }
+    names.join(", ")
 }
 
 /// A bar over the bytes of all files, on a terminal; nothing otherwise.

@@ -3,30 +3,41 @@
 mod choice;
 mod clean;
 mod cli;
+mod conformance;
+mod cycle;
 mod dead_letter;
 mod embedded;
 mod error;
 mod explain;
+mod fresh;
+mod from_decisions;
 mod inputs;
+mod intake;
 mod measure;
 mod observe;
 mod ontology;
 mod packs;
 mod proposals;
+mod prove;
 mod receipts;
+mod refusal;
 mod replay;
 mod report;
 mod rollback;
 mod sector;
 mod session;
+mod show_drift;
+mod show_proposal;
 mod show_run;
+mod signing;
 mod table;
 mod verify;
+mod waiting;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, Format, Proposals, Receipts};
 use crate::error::CliError;
@@ -51,9 +62,9 @@ fn main() -> ExitCode {
         }
     };
     let stdout = io::BufWriter::new(io::stdout().lock());
-    // Programs read JSON, which escapes by itself; people read text, which does not.
-    let mut out: Box<dyn Write> =
-        if cli.format == Format::Text { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
+    // Programs read JSON, which escapes by itself, and scripts, which hold nothing from outside; people read text.
+    let for_people = cli.format == Format::Text && !matches!(cli.command, Command::Completions { .. });
+    let mut out: Box<dyn Write> = if for_people { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
     let done = run(&cli, &mut out).and_then(|code| out.flush().map_err(CliError::Output).map(|()| code));
     match done {
         Ok(code) => ExitCode::from(code),
@@ -97,7 +108,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Ontology(command) => ontology::run(command, cli.format, out),
         Command::Proposals(command) => match command {
             Proposals::List { data } => proposals::list(&data.data, cli.format, out),
-            Proposals::Show { data, id } => proposals::show(&data.data, id, out),
+            Proposals::Show { data, id } => proposals::show(&data.data, id, cli.format, out),
             Proposals::Promote { data, key, id } => proposals::promote(&data.data, key, id, cli.format, out),
             Proposals::Reject { data, key, id, reason } => {
                 proposals::reject(&data.data, key, id, reason, cli.format, out)
@@ -107,9 +118,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Receipts(command) => match command {
             Receipts::List { data, sector } => receipts::list(&data.data, sector.as_deref(), cli.format, out),
             Receipts::Show { data, id } => receipts::show(&data.data, id, out),
-            Receipts::Prove { data, what, output } => {
-                receipts::prove(&data.data, what, output.as_deref(), out)
-            }
+            Receipts::Prove(args) => prove::run(args, out),
             Receipts::Check { proof, key, event } => {
                 receipts::check(proof, key, event.as_deref(), cli.format, out)
             }
@@ -121,6 +130,10 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
+            Ok(exit::DONE)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "knhk", out);
             Ok(exit::DONE)
         }
         Command::Explain { code: None } => {

@@ -1,17 +1,18 @@
 //! `knhk ontology`: a sector's ontology, its versions, and what changed between two of them.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
 use knhk_kernel::Kernel;
 use knhk_ontology::semantic_diff::diff;
-use knhk_ontology::{Snapshot, SnapshotId, turtle};
+use knhk_ontology::{History, Snapshot, SnapshotId, turtle};
 use serde::Serialize;
 
 use crate::cli::{Format, Ontology};
 use crate::error::CliError;
 use crate::session::{Restore, restore};
-use crate::table::{Table, instant};
+use crate::table::{Table, instant, short_id};
 use crate::{choice, exit, json};
 
 /// Runs a `knhk ontology` command.
@@ -82,16 +83,19 @@ fn log(dir: &Path, sector: Option<&str>, format: Format, out: &mut dyn Write) ->
     }
     rows.reverse();
     if format == Format::Text {
-        let mut table = Table::new(&["", "version", "snapshot", "content", "in force since", "parent"]);
+        let mut table = Table::new(&["", "version=", "snapshot=", "content=", "in force since=", "parent="]);
+        let versions: BTreeMap<String, String> =
+            rows.iter().map(|row| (row.snapshot_id.clone(), row.version.clone())).collect();
+        let parent =
+            |id: &String| format!("{} ({})", versions.get(id).map_or("?", String::as_str), short_id(id));
         for row in rows {
-            let short = |id: &str| id.chars().take(12).collect::<String>();
             table.row([
                 if row.current { "*" } else { "" }.to_owned(),
                 row.version,
-                short(&row.snapshot_id),
-                short(&row.content_id),
+                short_id(&row.snapshot_id),
+                short_id(&row.content_id),
                 instant(i64::try_from(row.promoted_at_ms).unwrap_or(i64::MAX)),
-                row.parents.first().map(|p| short(p)).unwrap_or_default(),
+                row.parents.first().map(parent).unwrap_or_default(),
             ]);
         }
         table.write(out).map_err(CliError::Output)?;
@@ -119,9 +123,10 @@ fn diff_versions(
     };
     let changes = diff(&older.schema, &newer.schema);
     if format == Format::Text {
-        writeln!(out, "{sector} {} → {}: {} changes", older.version, newer.version, changes.len())
-            .map_err(CliError::Output)?;
-        let mut table = Table::new(&["term", "key", "aspect", "old", "new", "effect"]);
+        let history = kernel.sector(&sector)?.history();
+        let (from, to) = (in_words(history, &older.id), in_words(history, &newer.id));
+        writeln!(out, "{sector} {from} → {to}: {} changes", changes.len()).map_err(CliError::Output)?;
+        let mut table = Table::new(&["term<", "key<", "aspect", "old", "new", "effect="]);
         for change in &changes {
             table.row([
                 change.subject.rsplit_once('#').map_or(change.subject.as_str(), |(_, name)| name).to_owned(),
@@ -147,8 +152,21 @@ pub(crate) fn snapshot(kernel: &Kernel, sector: &str, asked: Option<&str>) -> Re
     Ok(history.snapshot(&id)?)
 }
 
-/// The id that starts with `text`.
+/// The snapshot of version `text`, or the one whose id starts with it.
 pub(crate) fn snapshot_id(kernel: &Kernel, sector: &str, text: &str) -> Result<SnapshotId, CliError> {
     let history = kernel.sector(sector)?.history();
-    choice::id("snapshot", text, history.chain().map(|(id, _, _)| id))
+    // A version has dots, an id has none.
+    if let Some((id, _, _)) = history.chain().find(|(_, version, _)| version.to_string() == text) {
+        return Ok(id);
+    }
+    let kind = choice::Kind { what: "snapshot", listed_by: "knhk ontology log --data DIR" };
+    choice::id(kind, text, history.chain().map(|(id, version, _)| (id, format!(" (version {version})"))))
+}
+
+/// A snapshot as people know it: its version and the first digits of its id.
+pub(crate) fn in_words(history: &History, id: &SnapshotId) -> String {
+    let version =
+        history.chain().find(|(other, _, _)| other == id).map(|(_, version, _)| version.to_string());
+    let short = short_id(&id.to_string());
+    version.map_or_else(|| short.clone(), |version| format!("{version} ({short})"))
 }

@@ -1,23 +1,22 @@
-//! `knhk receipts`: list and show decisions, and prove that something is in the log.
+//! `knhk receipts list | show | check`: decisions as they stand in the log, and proofs checked without it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use knhk_evidence::Hash;
 use knhk_evidence::entry::{Entry, EntryKind};
-use knhk_evidence::input::InputKind;
-use knhk_evidence::intern::Table as Names;
 use knhk_evidence::proof::{MAX_PROOF_LEN, Proof, Proven};
 use knhk_evidence::receipt::{Draft, ReceiptId};
-use knhk_evidence::record::{MAX_PAYLOAD_LEN, dedupe_key};
-use knhk_evidence::{Hash, canonical};
+use knhk_evidence::record::MAX_PAYLOAD_LEN;
 use knhk_kernel::decision::Body;
-use knhk_storage::{prove, read};
+use knhk_storage::read;
 use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
-use crate::table::{Table, instant};
+use crate::table::{Table, instant, short_id};
 use crate::verify::read_key;
 use crate::{choice, exit, json, json_line};
 
@@ -36,31 +35,49 @@ pub(crate) fn list(
         receipt: &'a Draft,
     }
     let mut table =
-        Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "cycle", "receipt"]);
+        Table::new(&["entry>", "sector", "no.>", "time=", "operation=", "outcome", "cycle>", "receipt="]);
     let mut rows = Vec::new();
+    let mut sectors = BTreeSet::new();
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
+    }
     for located in read::entries(dir)? {
         let located = located?;
         let Entry::Receipt { signed, .. } = &located.entry else { continue };
         let draft = signed.draft();
+        if sector.is_some() && !sectors.contains(&draft.sector) {
+            sectors.insert(draft.sector.clone());
+        }
         if sector.is_some_and(|s| s != draft.sector) {
             continue;
         }
         match format {
-            Format::Text => table.row([
-                located.index.to_string(),
-                draft.sector.clone(),
-                draft.sequence.to_string(),
-                instant(draft.time_ms),
-                draft.operation.to_string(),
-                draft.outcome.to_string(),
-                draft.cycle.clone().unwrap_or_default(),
-                signed.id().to_string().chars().take(12).collect(),
-            ]),
+            Format::Text => {
+                let outcome = draft.outcome.to_string();
+                let (outcome, why) = outcome.split_once(": ").unwrap_or((&outcome, ""));
+                table.row([
+                    located.index.to_string(),
+                    draft.sector.clone(),
+                    draft.sequence.to_string(),
+                    instant(draft.time_ms),
+                    draft.operation.to_string(),
+                    outcome.to_owned(),
+                    draft.cycle.as_deref().map(number_of).unwrap_or_default(),
+                    short_id(&signed.id().to_string()),
+                ]);
+                if !why.is_empty() {
+                    table.note(why);
+                }
+            }
             Format::Json => rows.push((signed.id().to_string(), located.index, draft.clone())),
             Format::Ndjson => {
                 json_line(out, &Row { id: signed.id().to_string(), entry: located.index, receipt: draft })?;
             }
         }
+    }
+    if let Some(name) = sector.filter(|name| !sectors.contains(*name)) {
+        let here = sectors.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(CliError::UnknownSector { name: name.to_owned(), here });
     }
     match format {
         Format::Text => table.write(out).map_err(CliError::Output)?,
@@ -76,6 +93,12 @@ pub(crate) fn list(
     Ok(exit::DONE)
 }
 
+/// `logistics-000012` → `12`: the sector has a column of its own.
+fn number_of(cycle: &str) -> String {
+    let number = cycle.rsplit_once('-').map_or(cycle, |(_, number)| number).trim_start_matches('0');
+    number.to_owned()
+}
+
 /// Shows one receipt with its body and signature, as JSON.
 pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliError> {
     #[derive(Serialize)]
@@ -86,6 +109,9 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
         signature: String,
         canonical_bytes: String,
         body: Body,
+    }
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
     }
     let (_, entry) = find_receipt(dir, id)?;
     for located in read::entries(dir)? {
@@ -105,26 +131,6 @@ pub(crate) fn show(dir: &Path, id: &str, out: &mut dyn Write) -> Result<u8, CliE
                 },
             )?;
         }
-    }
-    Ok(exit::DONE)
-}
-
-/// Writes a proof of an observation (by event id or sequence number) or of a receipt (by id).
-pub(crate) fn prove(
-    dir: &Path,
-    what: &str,
-    output: Option<&Path>,
-    out: &mut dyn Write,
-) -> Result<u8, CliError> {
-    let proof = if let Some(sequence) = find_observation(dir, what)? {
-        prove::prove_observation(dir, sequence)?.0
-    } else {
-        let (_, entry) = find_receipt(dir, what)?;
-        prove::prove_entry(dir, entry)?.0
-    };
-    match output {
-        Some(path) => fs::write(path, proof.to_string()).map_err(CliError::writing(path))?,
-        None => write!(out, "{proof}").map_err(CliError::Output)?,
     }
     Ok(exit::DONE)
 }
@@ -189,15 +195,25 @@ pub(crate) fn check(
     }
     let key = read_key(key)?;
     let text = read_bounded(path, MAX_PROOF_LEN)?;
-    let text = String::from_utf8(text).map_err(|_| CliError::Proof { why: "it is not text".to_owned() })?;
-    let proof: Proof = text.parse()?;
-    let (proven, checkpoint) = proof.verify(&key)?;
+    let text = String::from_utf8(text).map_err(|_| CliError::Proof {
+        why: format!("{} is not text; give a file that `knhk receipts prove` wrote", path.display()),
+    })?;
+    let in_file =
+        |mend| move |source| CliError::InFile { path: path.to_owned(), source: Box::new(source), mend };
+    let proof: Proof = text.parse().map_err(in_file("give a file that `knhk receipts prove` wrote"))?;
+    let mend = "check it with the verifier key of the log that it is from, or get the proof again";
+    let (proven, checkpoint) = proof.verify(&key).map_err(in_file(mend))?;
     if let Some(event) = event {
         let bytes = read_bounded(event, MAX_PAYLOAD_LEN)?;
         let about_it =
             matches!(&proven, Proven::Observation(r) if r.payload_sha256 == Hash::of(bytes.trim_ascii()));
         if !about_it {
-            return Err(CliError::Proof { why: "it is not about the given event".to_owned() });
+            return Err(CliError::Proof {
+                why: format!(
+                    "it is not about the event in {}; give the event exactly as it was received",
+                    event.display()
+                ),
+            });
         }
     }
     let checked = Checked {
@@ -225,42 +241,17 @@ pub(crate) fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, CliErro
     Ok(bytes)
 }
 
-/// The sequence of the observation that `what` names: its number, or an event's id under any source.
-fn find_observation(dir: &Path, what: &str) -> Result<Option<u64>, CliError> {
-    if let Ok(sequence) = what.parse::<u64>() {
-        return Ok(Some(sequence));
-    }
-    let mut names = knhk_evidence::intern::Tables::default();
-    let mut found = None;
-    for located in read::entries(dir)? {
-        let located = located?;
-        match &located.entry {
-            Entry::Input(input) if input.kind == InputKind::Interned => {
-                names.admit(&canonical::from_bytes(&input.body.0)?)?;
-            }
-            Entry::Block { block, .. } => {
-                for record in block.records() {
-                    let source = names.text(Names::Source, record.source).unwrap_or_default();
-                    if dedupe_key(source, what) == record.dedupe_key {
-                        found = Some(record.sequence);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
 fn find_receipt(dir: &Path, text: &str) -> Result<(ReceiptId, u64), CliError> {
     let mut ids = Vec::new();
     for located in read::entries(dir)? {
         let located = located?;
         if let Entry::Receipt { signed, .. } = &located.entry {
-            ids.push((signed.id(), located.index));
+            let draft = signed.draft();
+            ids.push((signed.id(), located.index, format!(" ({} {})", draft.operation, draft.sequence)));
         }
     }
-    let id = choice::id("event or receipt", text, ids.iter().map(|(id, _)| *id))?;
-    let entry = ids.iter().find(|(other, _)| *other == id).map(|(_, entry)| *entry).unwrap_or_default();
+    let kind = choice::Kind { what: "receipt", listed_by: "knhk receipts list --data DIR" };
+    let id = choice::id(kind, text, ids.iter().map(|(id, _, known_by)| (*id, known_by.clone())))?;
+    let entry = ids.iter().find(|(other, _, _)| *other == id).map(|(_, entry, _)| *entry).unwrap_or_default();
     Ok((id, entry))
 }

@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub observations: Observations,
     /// How much of it the ontology described before the cycle.
     pub conformance: Conformance,
+    /// The same events under the ontology in force after the cycle.
+    pub conformance_after: Conformance,
     /// What was found.
     pub patterns: Vec<PatternReport>,
     /// What was proposed, and how it fared.
@@ -69,7 +71,8 @@ pub(crate) struct Conformance {
     pub conform: u64,
     /// Events.
     pub of: u64,
-    /// Values and events beyond the limits of a profile, in which no drift was looked for (`docs/limits.md`).
+    /// Before the cycle, values and events beyond the limits of a profile, in which no drift was looked for; after it,
+    /// events that the replay window no longer holds (`docs/limits.md`).
     pub not_examined: u64,
 }
 
@@ -152,8 +155,9 @@ pub(crate) struct StageReport {
     pub why: Option<String>,
     /// What it found.
     pub findings: Vec<FindingReport>,
-    /// Time it took here; not part of any receipt.
-    pub elapsed_us: u64,
+    /// Time it took in this run; not part of any receipt, so none where a receipt is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_us: Option<u64>,
 }
 
 /// One finding.
@@ -212,6 +216,8 @@ pub(crate) struct CycleReport {
     pub receipts: Vec<String>,
     /// Time from the first byte read to the last one durable.
     pub elapsed_ms: u64,
+    /// Most memory the run had resident, where the system tells.
+    pub peak_resident_bytes: Option<u64>,
 }
 
 impl From<&Pattern> for PatternReport {
@@ -276,7 +282,7 @@ impl ProposalReport {
 
 impl StageReport {
     /// A stage's result with the time it took here.
-    pub(crate) fn new(result: &StageResult, elapsed_us: u64) -> Self {
+    pub(crate) fn new(result: &StageResult, elapsed_us: Option<u64>) -> Self {
         let why = match &result.result {
             knhk_change::finding::Conclusion::Skipped { why } => Some(why.clone()),
             _ => None,
@@ -310,12 +316,19 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
     #[derive(Serialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
     enum Line<'a> {
-        Observations { sector: &'a str, observations: Observations, conformance: Conformance },
+        Observations {
+            sector: &'a str,
+            observations: Observations,
+            conformance: Conformance,
+            conformance_after: Conformance,
+        },
         Pattern(&'a PatternReport),
         Proposal(&'a ProposalReport),
         Notice(&'a Notice),
         Snapshot(&'a SnapshotReport),
-        Waiting { waiting: u64 },
+        Waiting {
+            waiting: u64,
+        },
         Receipts(&'a ReceiptsReport),
         Cycle(&'a CycleReport),
     }
@@ -323,6 +336,7 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
         sector: &report.sector,
         observations: report.observations,
         conformance: report.conformance,
+        conformance_after: report.conformance_after,
     };
     let lines = std::iter::once(first)
         .chain(report.notices.iter().map(Line::Notice))

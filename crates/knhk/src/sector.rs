@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Sector};
 use crate::error::CliError;
+use crate::refusal::Refusal;
 use crate::session::{Restore, now_ms, restore};
 use crate::table::{Table, thousands};
 use crate::{exit, inputs, json, packs};
@@ -58,7 +59,7 @@ fn init(
     if dir.exists() {
         return Err(CliError::Exists { path: dir });
     }
-    let (profile, refused) = profile(from)?;
+    let Sample { profile, refused, first_refusal } = sample(from)?;
     let empty = Schema {
         sector: name.to_owned(),
         namespace: format!("urn:knhk:{name}#"),
@@ -120,20 +121,35 @@ fn init(
         if refused > 0 {
             writeln!(out, "  {} events were refused; `knhk observe` names each", thousands(refused))
                 .map_err(CliError::Output)?;
+            if let Some(first) = first_refusal {
+                writeln!(out, "  the first: {first}").map_err(CliError::Output)?;
+            }
         }
-        writeln!(out, "  next: knhk observe --sector {dir} --data DATA FILES").map_err(CliError::Output)?;
+        // Written as a path it is the directory, also where a shipped pack has that name.
+        let bare = made.dir.components().count() == 1 && made.dir.is_relative();
+        let prefix = if bare { "./" } else { "" };
+        writeln!(out, "  next: knhk observe --sector {prefix}{dir} --data DATA FILES")
+            .map_err(CliError::Output)?;
     } else {
         json(out, &made)?;
     }
     Ok(if refused > 0 { exit::DEAD_LETTERED } else { exit::DONE })
 }
 
+/// Sample events as a profile.
+struct Sample {
+    profile: Profile,
+    refused: u64,
+    first_refusal: Option<Refusal>,
+}
+
 /// Profiles sample events; a refused one is counted and left out.
-fn profile(from: &[PathBuf]) -> Result<(Profile, u64), CliError> {
+fn sample(from: &[PathBuf]) -> Result<Sample, CliError> {
     let sources = inputs::sources(from)?;
     let progress = inputs::progress(&sources);
     let mut profile = Profile::new();
     let mut refused = 0;
+    let mut first_refusal = None;
     for source in &sources {
         let mut reader = EventReader::new(source.open(&progress)?, now_ms());
         loop {
@@ -149,13 +165,22 @@ fn profile(from: &[PathBuf]) -> Result<(Profile, u64), CliError> {
                     };
                     profile.observe(&event.event_type, &event.data, &meta);
                 }
-                Some(Item::Reject(_)) => refused += 1,
+                Some(Item::Reject(reject)) => {
+                    refused += 1;
+                    first_refusal.get_or_insert_with(|| Refusal::of(&source.name(), &reject));
+                }
                 None => break,
             }
         }
     }
     progress.finish_and_clear();
-    if profile.events().events() == 0 { Err(CliError::NoEvents) } else { Ok((profile, refused)) }
+    match first_refusal {
+        Some(first) if profile.events().events() == 0 => {
+            Err(CliError::NoUsableEvent { count: refused, first })
+        }
+        None if profile.events().events() == 0 => Err(CliError::NoEvents { inputs: inputs::names(&sources) }),
+        first_refusal => Ok(Sample { profile, refused, first_refusal }),
+    }
 }
 
 fn readme(name: &str, profile: &Profile, schema: &Schema) -> String {
@@ -211,7 +236,7 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
         }));
     }
     if format == Format::Text {
-        let mut table = Table::new(&["sector", "title", "version", "event types>", "classes>", "where"]);
+        let mut table = Table::new(&["sector", "title", "version=", "event types>", "classes>", "where<"]);
         for r in rows {
             table.row([
                 r.sector,

@@ -75,7 +75,11 @@ pub(crate) fn read_key(text: &str) -> Result<VerifyingKey, CliError> {
     }
     let path = Path::new(text);
     let content = fs::read_to_string(path).map_err(CliError::reading(path))?;
-    Ok(content.trim().parse()?)
+    content.trim().parse().map_err(|source| CliError::InFile {
+        path: path.to_owned(),
+        source: Box::new(source),
+        mend: "give the verifier key that `knhk observe` told, or the file key.pub of the log",
+    })
 }
 
 #[derive(Serialize)]

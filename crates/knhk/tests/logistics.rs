@@ -204,3 +204,37 @@ fn the_report_for_people_names_drift_stages_and_evidence() {
     let all = ["cycle", "observations", "pattern", "proposal", "receipts", "snapshot", "waiting"];
     assert_eq!(types, all.into_iter().map(str::to_owned).collect());
 }
+
+#[test]
+fn the_same_events_are_judged_again_after_the_cycle() {
+    let dir = tempfile::tempdir().unwrap();
+    let drift = example("events-drift.ndjson");
+    let (_, report) = observe(dir.path(), "logistics", &[&drift]);
+    let (before, after) = (&report["conformance"], &report["conformance_after"]);
+    assert_eq!(after["of"], before["of"]);
+    assert_eq!(after["not_examined"], 0);
+    assert!(after["conform"].as_u64().unwrap() > before["conform"].as_u64().unwrap(), "{after}");
+    // The next run finds exactly that many of the same payloads conforming.
+    let again = dir.path().join("again.ndjson");
+    let text = fs::read_to_string(&drift).unwrap().replace("\"id\":\"", "\"id\":\"again-");
+    fs::write(&again, text).unwrap();
+    let (_, second) = observe(dir.path(), "logistics", &[&again]);
+    assert_eq!(second["conformance"]["conform"], after["conform"]);
+    // Nothing promoted, nothing changed.
+    assert_eq!(second["conformance_after"]["conform"], second["conformance"]["conform"]);
+    let arguments = ["observe", "--sector", "logistics", drift.to_str().unwrap()];
+    let (_, out, _) = run(dir.path(), &arguments);
+    let expected = "1,466 of 3,842 conform, 3,696 of 3,842 after this run";
+    assert!(out.lines().next().unwrap().contains(expected), "{out}");
+}
+
+#[test]
+fn the_report_for_people_fits_a_line_of_100() {
+    let dir = tempfile::tempdir().unwrap();
+    let drift = example("events-drift.ndjson");
+    let (_, out, _) = run(dir.path(), &["observe", "--sector", "logistics", drift.to_str().unwrap()]);
+    let report = out.split("EVIDENCE").next().unwrap();
+    let long: Vec<&str> = report.lines().filter(|line| line.chars().count() > 100).collect();
+    assert!(long.is_empty(), "{long:#?}");
+    assert!(report.contains("2026-03-09 06:12:00Z to 07:19:57Z"), "{report}");
+}

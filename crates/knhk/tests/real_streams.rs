@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use common::{json, list, observe, shared};
 use serde_json::Value;
 
+/// The most that a run over such a stream has resident: 256 MiB.
+const RESIDENT_BYTES_MAX: u64 = 256 << 20;
+
 /// (event type, path), the path of an array being that of its property.
 type Place = (String, String);
 
@@ -65,7 +68,8 @@ fn under_fresh_ids(dir: &Path, file: &Path) -> PathBuf {
 #[test]
 fn github_streams_give_exactly_the_paths_that_are_new() {
     let names = ["31", "32", "33", "34", "35"].map(|v| format!("github-ghes-{v}.ndjson.gz"));
-    let Some(files) = names.iter().map(|n| shared(n)).collect::<Option<Vec<_>>>() else { return };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let Some(files) = shared("github_streams_give_exactly_the_paths_that_are_new", &names) else { return };
     let dir = tempfile::tempdir().unwrap();
     let init = ["sector", "init", "github", "--from", files[0].to_str().unwrap(), "--dir", "pack"];
     assert_eq!(json(dir.path(), &init).0, 0);
@@ -100,7 +104,8 @@ fn github_streams_give_exactly_the_paths_that_are_new() {
 #[test]
 fn streams_agree_with_what_was_inferred_from_them() {
     for name in ["fhir-r4.ndjson.gz", "okuma-first-half.ndjson.gz"] {
-        let Some(file) = shared(name) else { continue };
+        let test = "streams_agree_with_what_was_inferred_from_them";
+        let Some(file) = shared(test, &[name]).and_then(|mut files| files.pop()) else { continue };
         let dir = tempfile::tempdir().unwrap();
         let init = ["sector", "init", "real", "--from", file.to_str().unwrap(), "--dir", "pack"];
         assert_eq!(json(dir.path(), &init).0, 0);
@@ -108,5 +113,10 @@ fn streams_agree_with_what_was_inferred_from_them() {
         assert_eq!(code, 0, "{name}: {}", report["cycle"]);
         assert_eq!(report["conformance"]["conform"], report["conformance"]["of"], "{name}");
         assert!(list(&report, "proposals").is_empty(), "{name}");
+        let resident = report["cycle"]["peak_resident_bytes"].as_u64();
+        assert!(
+            resident.is_some_and(|bytes| (1 << 20..=RESIDENT_BYTES_MAX).contains(&bytes)),
+            "{name}: {resident:?} bytes resident"
+        );
     }
 }

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::reader::{Event, METADATA_MAX, NAME_BYTES_MAX, Reason, UNNAMED_SOURCE};
 
+/// Keys that a message names.
+const KEYS_NAMED_MAX: usize = 8;
+
 /// Why an event is refused, and at which of its bytes.
 pub(crate) struct Fault {
     pub(crate) at: usize,
@@ -181,14 +184,28 @@ impl<'a> Envelope<'a> {
         Ok((data, text.trim_matches([' ', '\t', '\r', '\n'])))
     }
 
+    /// Names the keys that are there: often the type stands under another one.
+    fn no_type(&self) -> Fault {
+        let mut keys: Vec<String> =
+            self.members.iter().take(KEYS_NAMED_MAX).map(|member| format!("`{:.32}`", member.key)).collect();
+        match self.members.len() {
+            0 => keys.push("none".to_owned()),
+            all if all > KEYS_NAMED_MAX => keys.push("…".to_owned()),
+            _ => {}
+        }
+        let message = format!("neither `event_type` nor `type` is among its keys ({})", keys.join(", "));
+        Fault::at(0, Reason::MissingType, message)
+    }
+
     fn plain(mut self, time_before_ms: i64) -> Result<Event<'a>, Fault> {
         let whole = !self.has("value") && !self.has("data");
         let members = if whole { self.members.clone() } else { Vec::new() };
         let event_type = match self.name("event_type", Reason::MissingType)? {
             Some(name) => name,
-            None => self.name("type", Reason::MissingType)?.ok_or_else(|| {
-                Fault::at(0, Reason::MissingType, "neither `event_type` nor `type` is there")
-            })?,
+            None => match self.name("type", Reason::MissingType)? {
+                Some(name) => name,
+                None => return Err(self.no_type()),
+            },
         };
         let number_id = |value: &Json<'a>| match value {
             Json::Number(number) if number.is_integer() => Some(Cow::Borrowed(number.text())),

@@ -1,7 +1,8 @@
 //! Paths into an event's data: keys joined by `.`, arrays as `[]`, e.g. `items[].price.amount`.
 //!
-//! A `.`, `[` or `\` that belongs to a key is preceded by `\`, so that different places never share a path. A path longer
-//! than [`PATH_BYTES_MAX`] is cut and ends in a digest of what it was, so that they do not either.
+//! A `.`, `[` or `\` that belongs to a key is preceded by `\`, and an empty key is written `\e`, so that different places
+//! never share a path. A path longer than [`PATH_BYTES_MAX`] is cut and ends in a digest of what it was, so that they do
+//! not either.
 
 use sha2::{Digest, Sha256};
 
@@ -10,6 +11,9 @@ pub const PATH_BYTES_MAX: usize = 1_024;
 
 /// Bytes kept of a longer one, before `…` and the first 32 hexadecimal digits of the SHA-256 of the path that was too long.
 const CUT_PATH_BYTES: usize = 960;
+
+/// How an empty key is written. Nothing else is written so: an `e` is never preceded by `\` of its own.
+const EMPTY_KEY: &str = "\\e";
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,9 @@ pub fn push_key(path: &mut String, key: &str) {
     if !path.is_empty() {
         path.push('.');
     }
-    if key.contains(['.', '[', '\\']) {
+    if key.is_empty() {
+        path.push_str(EMPTY_KEY);
+    } else if key.contains(['.', '[', '\\']) {
         for character in key.chars() {
             if matches!(character, '.' | '[' | '\\') {
                 path.push('\\');
@@ -64,8 +70,8 @@ pub fn enter(path: &mut String, key: Option<&str>) -> Before {
         push_elements(path);
         return Before::Beginning(length);
     };
-    // At most twice the key is appended, and a dot.
-    let may_be_cut = length.saturating_add(2 * key.len()) >= PATH_BYTES_MAX;
+    // At most a dot and twice the key are appended, or how an empty one is written.
+    let may_be_cut = length.saturating_add(1 + EMPTY_KEY.len() + 2 * key.len()) > PATH_BYTES_MAX;
     let before = if may_be_cut { Before::Whole(path.clone()) } else { Before::Beginning(length) };
     push_key(path, key);
     before
@@ -96,7 +102,7 @@ pub fn steps(path: &str) -> Vec<Step> {
         match character {
             '.' => match key.take() {
                 Some(key) => steps.push(Step::Key(key)),
-                // Directly after `[]` the dot only separates; elsewhere it ends an empty key.
+                // Directly after `[]` the dot only separates; elsewhere it ends an empty key that was left out.
                 None if steps.last() == Some(&Step::Elements) => {}
                 None => steps.push(Step::Key(String::new())),
             },
@@ -105,7 +111,10 @@ pub fn steps(path: &str) -> Vec<Step> {
                 steps.extend(key.take().map(Step::Key));
                 steps.push(Step::Elements);
             }
-            '\\' => key.get_or_insert_default().extend(characters.next()),
+            '\\' => {
+                // The empty key adds no character, yet it is a key.
+                key.get_or_insert_default().extend(characters.next().filter(|c| *c != 'e'));
+            }
             other => key.get_or_insert_default().push(other),
         }
     }
@@ -167,14 +176,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_empty_key_has_a_spelling_of_its_own() {
+        let path = |keys: &[&str]| {
+            let mut path = String::new();
+            for key in keys {
+                push_key(&mut path, key);
+            }
+            path
+        };
+        assert_eq!(path(&[""]), "\\e", "not the event as a whole");
+        assert_eq!(path(&["a", ""]), "a.\\e", "not `a`");
+        assert_eq!(path(&["", "a"]), "\\e.a");
+        assert_eq!(path(&["\\e"]), "\\\\e", "a key that looks like it is escaped");
+        assert_eq!(steps("\\e"), [Step::Key(String::new())]);
+        assert_eq!(steps("\\e.\\e[].e"), {
+            let key = |key: &str| Step::Key(key.to_owned());
+            [key(""), key(""), Step::Elements, key("e")]
+        });
+    }
+
     proptest! {
         #[test]
-        fn any_keys_come_back(keys in proptest::collection::vec(("[a-c.\\[\\]\\\\]{1,6}", any::<bool>()), 0..6)) {
+        fn any_keys_come_back(
+            arrays in 0_usize..3,
+            keys in proptest::collection::vec(("[a-ce.\\[\\]\\\\]{0,6}", 0_usize..3), 0..6),
+        ) {
             let (mut path, mut expected) = (String::new(), Vec::new());
-            for (key, array) in keys {
+            for _ in 0..arrays {
+                push_elements(&mut path);
+                expected.push(Step::Elements);
+            }
+            for (key, arrays) in keys {
                 push_key(&mut path, &key);
                 expected.push(Step::Key(key));
-                if array {
+                for _ in 0..arrays {
                     push_elements(&mut path);
                     expected.push(Step::Elements);
                 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // No test file uses all of it.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -52,13 +53,16 @@ pub(crate) fn observe(dir: &Path, sector: &str, files: &[&Path]) -> (i32, Value)
     json(dir, &arguments)
 }
 
-/// A file among the real streams for development, or `None` with a message where they are absent.
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let path = root().join("../shared/data").join(name);
-    if path.is_file() {
-        return Some(path);
+/// Files among the real streams for development; `None` when one is absent, and then it is said what `test` did not look
+/// at. The message goes past the test runner, which hides what passing tests print.
+pub(crate) fn shared(test: &str, names: &[&str]) -> Option<Vec<PathBuf>> {
+    let dir = root().join("../shared/data");
+    let (here, absent): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| dir.join(name).is_file());
+    if absent.is_empty() {
+        return Some(here.iter().map(|name| dir.join(name)).collect());
     }
-    println!("skipped: {} is not here", path.display());
+    let message = format!("skipped {test}: {} not in {}\n", absent.join(", "), dir.display());
+    std::io::stderr().write_all(message.as_bytes()).expect("standard error is open");
     None
 }
 

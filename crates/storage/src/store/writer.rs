@@ -224,7 +224,7 @@ impl Writer {
     }
 
     fn work(&mut self) -> Result<()> {
-        self.prepare()?;
+        self.prepare();
         loop {
             let wait = self.options.publish_interval.saturating_sub(self.published.elapsed());
             match self.inbox.recv_timeout(wait) {
@@ -340,12 +340,13 @@ impl Writer {
                 self.log.retain_from(from, None, "keep_segments", time_ms)?;
             }
         }
-        self.prepare()
+        self.prepare();
+        Ok(())
     }
 
-    fn prepare(&mut self) -> Result<()> {
+    fn prepare(&mut self) {
         if !self.options.prepare || self.preparing.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return Ok(());
+            return;
         }
         let (directory, len) = (self.log.directory(), self.spare_len);
         // Without a spare the log is slower and as safe, so a failure (a full disk) is no reason to stop.
@@ -353,7 +354,6 @@ impl Writer {
             while spare::prepare(&directory, len)? {}
             Ok(true)
         }));
-        Ok(())
     }
 }
 

@@ -1,0 +1,137 @@
+//! `knhk receipts prove`: what is meant is found in the log, without guessing, and a proof of it is written.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use knhk_evidence::entry::Entry;
+use knhk_evidence::input::InputKind;
+use knhk_evidence::intern::{Table, Tables};
+use knhk_evidence::record::{Record, dedupe_key};
+use knhk_storage::{prove, read};
+
+use crate::cli::Prove;
+use crate::error::CliError;
+use crate::exit;
+
+/// Digits from which on a text may be the beginning of a receipt's id: fewer would make short event ids ambiguous.
+const RECEIPT_DIGITS_MIN: usize = 8;
+
+/// Candidates that an error names.
+const CANDIDATES_NAMED_MAX: usize = 10;
+
+/// Something in the log that can be proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    /// An observation.
+    Observation { sequence: u64, source: String, sector: String },
+    /// A receipt.
+    Receipt { id: String, entry: u64 },
+}
+
+impl Subject {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Observation { sequence, source, sector } => {
+                format!("observation --sequence {sequence} of source `{source}` in sector {sector}")
+            }
+            Self::Receipt { id, .. } => format!("receipt {id}"),
+        }
+    }
+}
+
+/// Writes a proof of an observation or of a receipt.
+pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
+    let dir = &args.data.data;
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.clone() });
+    }
+    let proof = match (args.sequence, &args.what) {
+        (Some(sequence), _) => match prove::prove_observation(dir, sequence) {
+            Err(knhk_storage::Error::NotCovered { .. }) => {
+                return Err(CliError::NoObservation { sequence, count: observations(dir)? });
+            }
+            proven => proven?.0,
+        },
+        (None, what) => {
+            let what = what.as_deref().unwrap_or_default();
+            match the_one(what, find(dir, what, args.source.as_deref())?)? {
+                Subject::Observation { sequence, .. } => prove::prove_observation(dir, sequence)?.0,
+                Subject::Receipt { entry, .. } => prove::prove_entry(dir, entry)?.0,
+            }
+        }
+    };
+    match &args.output {
+        Some(path) => fs::write(path, proof.to_string()).map_err(CliError::writing(path))?,
+        None => write!(out, "{proof}").map_err(CliError::Output)?,
+    }
+    Ok(exit::DONE)
+}
+
+/// How many observations the log holds; their numbers have no gaps.
+fn observations(dir: &Path) -> Result<u64, CliError> {
+    let mut count = 0;
+    for located in read::entries(dir)? {
+        if let Entry::Block { block, .. } = &located?.entry {
+            count += block.records().len() as u64;
+        }
+    }
+    Ok(count)
+}
+
+fn the_one(what: &str, mut subjects: Vec<Subject>) -> Result<Subject, CliError> {
+    match (subjects.pop(), subjects.len()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => Err(CliError::NothingToProve { what: what.to_owned() }),
+        (Some(last), others) => {
+            subjects.push(last);
+            let mut named: Vec<String> =
+                subjects.iter().take(CANDIDATES_NAMED_MAX).map(Subject::in_words).collect();
+            if others + 1 > CANDIDATES_NAMED_MAX {
+                named.push(format!("and {} more", others + 1 - CANDIDATES_NAMED_MAX));
+            }
+            Err(CliError::AmbiguousSubject {
+                what: what.to_owned(),
+                count: others + 1,
+                candidates: named.join("; "),
+            })
+        }
+    }
+}
+
+/// Everything that `what` names: observations by their event's id, receipts by their id or its first digits. With a
+/// source, only its events.
+fn find(dir: &Path, what: &str, source: Option<&str>) -> Result<Vec<Subject>, CliError> {
+    let digits = what.to_ascii_lowercase();
+    let may_be_receipt = source.is_none() && what.len() >= RECEIPT_DIGITS_MIN;
+    let mut names = Tables::default();
+    let mut subjects = Vec::new();
+    for located in read::entries(dir)? {
+        let located = located?;
+        match &located.entry {
+            Entry::Input(input) if input.kind == InputKind::Interned => {
+                names.admit(&input.decode()?)?;
+            }
+            Entry::Block { block, .. } => {
+                let sector = names.text(Table::Sector, u32::from(block.header().sector)).unwrap_or_default();
+                let is_meant = |record: &&Record| {
+                    let from = names.text(Table::Source, record.source).unwrap_or_default();
+                    source.is_none_or(|source| source == from) && dedupe_key(from, what) == record.dedupe_key
+                };
+                subjects.extend(block.records().iter().filter(is_meant).map(|record| Subject::Observation {
+                    sequence: record.sequence,
+                    source: names.text(Table::Source, record.source).unwrap_or_default().to_owned(),
+                    sector: sector.to_owned(),
+                }));
+            }
+            Entry::Receipt { signed, .. } if may_be_receipt => {
+                let id = signed.id().to_string();
+                if id.starts_with(&digits) {
+                    subjects.push(Subject::Receipt { id, entry: located.index });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(subjects)
+}
