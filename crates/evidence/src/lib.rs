@@ -32,6 +32,8 @@
 pub mod block;
 pub mod canonical;
 pub mod checkpoint;
+pub mod consistency;
+pub mod consistency_proof;
 pub mod entry;
 pub mod error;
 pub mod frame;

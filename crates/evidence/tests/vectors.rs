@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use knhk_evidence::block::{Block, BlockHeader, BlockPosition, Payloads};
 use knhk_evidence::checkpoint::Checkpoint;
+use knhk_evidence::consistency::consistency_path;
+use knhk_evidence::consistency_proof::ConsistencyProof;
 use knhk_evidence::entry::{Entry, KeyChange};
 use knhk_evidence::frame::{Chain, Commit, FrameKind};
 use knhk_evidence::input::{Input, InputKind};
@@ -237,6 +239,20 @@ fn proof() {
     let entry: Proof = entry.to_string().parse().unwrap();
     let (proven, _) = entry.verify(key().verifying_key()).unwrap();
     assert_eq!(proven, Proven::Entry(leaves()[2].clone()));
+}
+
+#[test]
+fn consistency() {
+    let hashes: Vec<_> = leaves().into_iter().map(|leaf| merkle::leaf_hash(&[&leaf])).collect();
+    let origin = key().verifying_key().name().to_owned();
+    let root = merkle::root(hashes[..2].iter().copied());
+    let old = Checkpoint { origin, size: 2, root }.sign(&key()).unwrap();
+    let path = consistency_path(hashes, 2, 3).unwrap();
+    let proof = ConsistencyProof { path, old, new: checkpoint_note() };
+    golden("consistency", &[("proof", proof.to_string()), ("vkey", key().verifying_key().to_string())]);
+    let read: ConsistencyProof = proof.to_string().parse().unwrap();
+    let shown = read.verify(&[key().verifying_key().clone()]).unwrap();
+    assert_eq!((shown.old.size, shown.new.size), (2, 3));
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// List and show receipts, and prove that one observation or receipt is in the log.
     #[command(subcommand)]
     Receipts(Receipts),
-    /// Verify a log.
+    /// Verify a log, and show that it only grew.
     #[command(subcommand)]
     Log(LogCommand),
     /// Decide again on every logged input and compare with the logged decisions.
@@ -282,6 +282,31 @@ pub(crate) enum LogCommand {
         /// Verifier key: a file, or its text. Without it the directory's own public key is used (self-attested).
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+    },
+    /// Write the proof that a checkpoint you kept is a prefix of the log as it is now: a file that verifies offline.
+    ///
+    /// Keep a copy of DIR/checkpoint away from DIR. Later this shows that nothing it covered was changed, dropped or
+    /// moved, without the log itself: whoever has the file and the key checks it with `knhk log check-consistency`.
+    Consistency {
+        #[command(flatten)]
+        data: DataDir,
+        /// The signed checkpoint that was kept.
+        #[arg(long, value_name = "CHECKPOINT_FILE")]
+        from: PathBuf,
+        /// Where to write the proof. Default: standard output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a consistency proof against a public key, offline.
+    CheckConsistency {
+        /// The proof file.
+        proof: PathBuf,
+        /// Verifier key: a file, or its text. Repeat it for a log whose key changed in between.
+        #[arg(long, value_name = "KEY", required = true)]
+        key: Vec<String>,
+        /// The checkpoint you kept, to check that the proof is about it and not about another of the same key.
+        #[arg(long, value_name = "CHECKPOINT_FILE")]
+        from: Option<PathBuf>,
     },
 }
 

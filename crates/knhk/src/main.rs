@@ -1,8 +1,10 @@
 //! The `knhk` command line.
 
+mod bounded;
 mod choice;
 mod clean;
 mod cli;
+mod consistency;
 mod dead_letter;
 mod embedded;
 mod error;
@@ -116,6 +118,12 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         },
         Command::Log(cli::LogCommand::Verify { dir, key }) => {
             verify::run(dir, key.as_deref(), cli.format, out)
+        }
+        Command::Log(cli::LogCommand::Consistency { data, from, output }) => {
+            consistency::prove(&data.data, from, output.as_deref(), out)
+        }
+        Command::Log(cli::LogCommand::CheckConsistency { proof, key, from }) => {
+            consistency::check(proof, key, from.as_deref(), cli.format, out)
         }
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {

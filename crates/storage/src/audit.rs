@@ -111,7 +111,10 @@ fn path(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
 }
 
 /// The leaf hashes under the newest checkpoint, and the checkpoint.
-fn leaves(dir: &Path, mut visit: impl FnMut(u64, &Entry) -> Result<()>) -> Result<(Vec<Hash>, String)> {
+pub(crate) fn leaves(
+    dir: &Path,
+    mut visit: impl FnMut(u64, &Entry) -> Result<()>,
+) -> Result<(Vec<Hash>, String)> {
     let note = checkpoint_note(dir)?;
     let size = UnverifiedCheckpoint::parse(&note)?.claimed().size;
     let mut leaves = Vec::new();
