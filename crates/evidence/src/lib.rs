@@ -30,6 +30,7 @@
 //! ```
 
 pub mod block;
+pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
 pub mod consistency;
@@ -42,6 +43,7 @@ pub mod input;
 pub mod intern;
 pub mod key;
 pub mod merkle;
+pub mod multiproof;
 pub mod note;
 pub mod proof;
 pub mod receipt;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use knhk_evidence::block::{Block, BlockHeader, BlockPosition, Payloads};
+use knhk_evidence::bundle::{Bundle, Item, Observations};
 use knhk_evidence::checkpoint::Checkpoint;
 use knhk_evidence::consistency::consistency_path;
 use knhk_evidence::consistency_proof::ConsistencyProof;
@@ -16,6 +17,7 @@ use knhk_evidence::frame::{Chain, Commit, FrameKind};
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::{Interned, Table};
 use knhk_evidence::merkle;
+use knhk_evidence::multiproof::multiproof;
 use knhk_evidence::proof::{InBlock, Proof, Proven, Subject};
 use knhk_evidence::receipt::{Draft, Operation, Outcome, ReceiptId, Signed};
 use knhk_evidence::record::{FLAG_CLOCK_AHEAD, RECORD_LEN, Record, dedupe_key};
@@ -253,6 +255,52 @@ fn consistency() {
     let read: ConsistencyProof = proof.to_string().parse().unwrap();
     let shown = read.verify(&[key().verifying_key().clone()]).unwrap();
     assert_eq!((shown.old.size, shown.new.size), (2, 3));
+}
+
+#[test]
+fn bundle() {
+    let name = |table, id, text: &str| {
+        let body = Interned { table, id, text: text.into() };
+        Entry::Input(Input::new(InputKind::Interned, None, 1_700_000_000_000, &body).unwrap())
+    };
+    let (signed, body) = receipt();
+    let payloads = Payloads::seal(&block(), &PAYLOADS).unwrap();
+    let entries = [
+        Entry::KeyChange(KeyChange::first(&key(), 1_700_000_000_000).unwrap()),
+        name(Table::EventType, 1, "order.created"),
+        name(Table::Sector, 2, "finance"),
+        name(Table::Source, 7, "https://shop.example"),
+        Entry::Input(Input::new(InputKind::CycleDue, None, 1_700_000_000_000, &"not chosen").unwrap()),
+        Entry::Block { block: block(), payloads: Some(payloads.clone()) },
+        Entry::Receipt { signed, body },
+    ];
+    let hashes: Vec<_> = entries.iter().map(|entry| entry.leaf_hash().unwrap()).collect();
+    let root = merkle::root(hashes.iter().copied());
+    let origin = key().verifying_key().name().to_owned();
+    let checkpoint = Checkpoint { origin, size: 7, root }.sign(&key()).unwrap();
+    let chosen = [0, 1, 2, 3, 5, 6];
+    let items = chosen.map(|index: u64| match &entries[usize::try_from(index).unwrap()] {
+        Entry::Block { block, .. } => {
+            let shown = Observations::new(block, Some(&payloads), &[0, 1]).unwrap();
+            (index, Item::Observations(shown))
+        }
+        entry => (index, Item::Entry(entry.clone())),
+    });
+    let hashes = multiproof(hashes, &chosen, 7).unwrap();
+    let bundle = Bundle { checkpoint: checkpoint.clone(), items: items.to_vec(), hashes };
+    let bytes = bundle.to_bytes().unwrap();
+    golden(
+        "bundle",
+        &[
+            ("bundle", hex::encode(&bytes)),
+            ("checkpoint", checkpoint),
+            ("vkey", key().verifying_key().to_string()),
+        ],
+    );
+    let read = Bundle::from_bytes(&bytes).unwrap();
+    assert_eq!(read, bundle);
+    let shown = read.verify(key().verifying_key()).unwrap();
+    assert_eq!((shown.receipts, shown.observations, shown.payloads), (1, 2, 1));
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Verify a log, and show that it only grew.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make and check audit bundles: receipts and observations in one file that verifies without the log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Decide again on every logged input and compare with the logged decisions.
     Replay(Replay),
     /// Explain an error or finding code, e.g. KNHK-E1301.
@@ -308,6 +311,45 @@ pub(crate) enum LogCommand {
         #[arg(long, value_name = "CHECKPOINT_FILE")]
         from: Option<PathBuf>,
     },
+}
+
+/// `knhk audit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Write a bundle: chosen receipts with bodies and signatures, chosen observations, the log's keys, and the proof that
+    /// all of it is in the log.
+    Bundle(Bundle),
+    /// Check a bundle against a public key, offline, and show what is in it.
+    Check {
+        /// The bundle.
+        bundle: PathBuf,
+        /// Verifier key: a file, or its text.
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+}
+
+/// `knhk audit bundle`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(crate) struct Bundle {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Where to write the bundle.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// A receipt, by id or the first digits of one. Repeatable.
+    #[arg(long, value_name = "ID", group = "what")]
+    pub receipt: Vec<String>,
+    /// Every receipt that the newest checkpoint covers.
+    #[arg(long, group = "what", conflicts_with = "receipt")]
+    pub all_receipts: bool,
+    /// An observation, by event id or sequence number. Repeatable.
+    #[arg(long, value_name = "ID", group = "what")]
+    pub event: Vec<String>,
+    /// Put the events themselves in the bundle, as received, beside the proof of each. Erased ones stay out.
+    #[arg(long, requires = "event")]
+    pub with_payloads: bool,
 }
 
 /// `knhk replay`.

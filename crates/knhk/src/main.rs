@@ -1,5 +1,6 @@
 //! The `knhk` command line.
 
+mod audit;
 mod bounded;
 mod choice;
 mod clean;
@@ -125,6 +126,8 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Log(cli::LogCommand::CheckConsistency { proof, key, from }) => {
             consistency::check(proof, key, from.as_deref(), cli.format, out)
         }
+        Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
+        Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;

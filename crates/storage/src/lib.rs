@@ -12,6 +12,7 @@
 //! only after that, and its note travels in the next group.
 
 pub mod audit;
+pub mod bundle;
 pub mod consistency;
 mod directory;
 mod erase;

@@ -1,0 +1,119 @@
+//! What leaves a directory for an auditor: consistency proofs and bundles.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use common::*;
+use knhk_evidence::bundle::Bundle;
+use knhk_evidence::consistency_proof::ConsistencyProof;
+use knhk_evidence::intern::Table;
+use knhk_storage::bundle::{Choice, Receipts, bundle};
+use knhk_storage::consistency::prove_consistency;
+use knhk_storage::{Error, Log};
+
+/// A log of four groups whose key changes after the second, with the checkpoint after each group.
+fn log_of_two_keys() -> (tempfile::TempDir, Vec<String>) {
+    let dir = scratch();
+    let mut log = Log::create(dir.path(), &key(), NOW_MS).unwrap();
+    intern(&mut log);
+    let mut kept = vec![log.checkpoint_note().to_owned()];
+    for i in 0..4 {
+        if i == 2 {
+            log.rotate_key(key().successor([2; 32]).unwrap(), NOW_MS).unwrap();
+        }
+        group(&mut log, 3, &format!("g{i}"));
+        kept.push(log.checkpoint_note().to_owned());
+    }
+    (dir, kept)
+}
+
+#[test]
+fn every_kept_checkpoint_is_proven_a_prefix_across_a_change_of_key() {
+    let (dir, kept) = log_of_two_keys();
+    let second = key().successor([2; 32]).unwrap();
+    let keys = [key().verifying_key().clone(), second.verifying_key().clone()];
+    for note in &kept {
+        let (proof, shown) = prove_consistency(dir.path(), note).unwrap();
+        assert_eq!(shown.new.size, 17);
+        let read: ConsistencyProof = proof.to_string().parse().unwrap();
+        assert_eq!(read.verify(&keys).unwrap(), shown);
+        assert_eq!((&read.old, &read.new), (note, kept.last().unwrap()));
+    }
+}
+
+#[test]
+fn another_log_a_fork_and_a_rolled_back_log_prove_nothing() {
+    let (dir, kept) = log_of_two_keys();
+    // A fork: the same key, other entries.
+    let fork = scratch();
+    small_log(fork.path(), 3, 1 << 20);
+    let forked = fs::read_to_string(fork.path().join("checkpoint")).unwrap();
+    let code = |dir: &std::path::Path, note: &str| match prove_consistency(dir, note).unwrap_err() {
+        Error::Evidence(error) => error.code(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(code(dir.path(), &forked), "KNHK-E1116");
+    assert_eq!(code(fork.path(), kept.last().unwrap()), "KNHK-E1117");
+    assert_eq!(code(dir.path(), "text"), "KNHK-E1105");
+    // A checkpoint that no key of the log signed.
+    let unsigned = kept[1].replace("\n\u{2014} ", "\n\u{2014} x");
+    assert_eq!(code(dir.path(), &unsigned), "KNHK-E1113");
+}
+
+fn choice(receipts: Receipts, observations: &[u64], payloads: bool) -> Choice {
+    Choice { receipts, observations: observations.iter().copied().collect(), payloads }
+}
+
+#[test]
+fn a_bundle_holds_what_was_chosen_and_verifies_without_the_directory() {
+    let (dir, kept) = log_of_two_keys();
+    let wanted = choice(Receipts::All, &[0, 2, 4, 11], true);
+    let (made, shown) = bundle(dir.path(), &wanted).unwrap();
+    assert_eq!((shown.receipts, shown.observations, shown.payloads, shown.keys.len()), (4, 4, 4, 2));
+    assert!(shown.chains["finance"].is_complete());
+    assert_eq!(shown.names.text(Table::EventType, 0), Some("order.created"));
+    let bytes = made.to_bytes().unwrap();
+    assert_eq!(bundle(dir.path(), &wanted).unwrap().0.to_bytes().unwrap(), bytes, "the same bytes again");
+    drop(dir);
+    let read = Bundle::from_bytes(&bytes).unwrap();
+    assert_eq!(read.checkpoint, *kept.last().unwrap());
+    assert_eq!(read.verify(key().verifying_key()).unwrap(), shown);
+}
+
+#[test]
+fn a_bundle_of_little_is_little_and_names_only_what_it_uses() {
+    let (dir, _) = log_of_two_keys();
+    let (made, shown) = bundle(dir.path(), &choice(Receipts::At(BTreeSet::from([5])), &[], false)).unwrap();
+    assert_eq!((shown.receipts, shown.observations), (1, 0));
+    // The receipt and the two key changes.
+    assert_eq!(made.items.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 5, 10]);
+}
+
+#[test]
+fn what_the_checkpoint_does_not_cover_is_not_in_a_bundle() {
+    let (dir, _) = log_of_two_keys();
+    for wrong in [
+        choice(Receipts::All, &[12], false),
+        choice(Receipts::At(BTreeSet::from([99])), &[], false),
+        // An entry that is no receipt.
+        choice(Receipts::At(BTreeSet::from([4])), &[0], false),
+    ] {
+        assert!(matches!(bundle(dir.path(), &wrong), Err(Error::NotCovered { .. })));
+    }
+}
+
+#[test]
+fn an_erased_event_stays_out_of_a_bundle_and_its_record_stays_in() {
+    let dir = scratch();
+    let mut log = Log::create(dir.path(), &key(), NOW_MS).unwrap();
+    intern(&mut log);
+    group(&mut log, 3, "g");
+    log.erase(&BTreeSet::from([1])).unwrap();
+    drop(log);
+    let (_, shown) = bundle(dir.path(), &choice(Receipts::All, &[0, 1, 2], true)).unwrap();
+    assert_eq!((shown.observations, shown.payloads), (3, 2));
+}
