@@ -18,7 +18,7 @@ const (
 	tileHeight = 8
 	tileWidth  = 1 << tileHeight
 	// Copies of one export that are changed and must be refused: the whole export is checked each time.
-	changesMax = 10000
+	changesMax = 2000
 )
 
 // export is a directory in the layout of c2sp.org/tlog-tiles, in memory.
@@ -125,9 +125,18 @@ func (e export) check(key note.Verifier) (string, error) {
 			return "", fmt.Errorf("stored hash %d is another in the tiles than in the entries", indexes[i])
 		}
 	}
-	for _, tile := range tlog.NewTiles(tileHeight, 0, tree.N) {
-		if data, err := (tileReader{e, used}).read(tile); err != nil || len(data) != tile.W*tlog.HashSize {
-			return "", fmt.Errorf("%s is missing or has another length", path(tile))
+	// Go reads what it needs for the root and the leaves; the layout asks for every level.
+	for level := 0; tree.N>>(tileHeight*level) > 0; level++ {
+		count := tree.N >> (tileHeight * level)
+		for n := int64(0); n*tileWidth < count; n++ {
+			width := count - n*tileWidth
+			if width > tileWidth {
+				width = tileWidth
+			}
+			tile := tlog.Tile{H: tileHeight, L: level, N: n, W: int(width)}
+			if data, err := (tileReader{e, used}).read(tile); err != nil || len(data) != tile.W*tlog.HashSize {
+				return "", fmt.Errorf("%s is missing or has another length", path(tile))
+			}
 		}
 	}
 	if len(used) != len(e) {

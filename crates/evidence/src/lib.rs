@@ -49,6 +49,7 @@ pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod state;
+pub mod tiles;
 pub mod verify;
 
 pub use error::{Error, Place, Result};

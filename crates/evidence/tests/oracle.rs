@@ -1,7 +1,5 @@
 //! The tree and its paths agree with an independent implementation of RFC 6962.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
 use knhk_evidence::block::{Block, BlockPosition};

@@ -21,6 +21,7 @@ use knhk_evidence::multiproof::multiproof;
 use knhk_evidence::proof::{InBlock, Proof, Proven, Subject};
 use knhk_evidence::receipt::{Draft, Operation, Outcome, ReceiptId, Signed};
 use knhk_evidence::record::{FLAG_CLOCK_AHEAD, RECORD_LEN, Record, dedupe_key};
+use knhk_evidence::tiles::{TileFile, Tiler};
 use knhk_evidence::{Bytes, Hash, SigningKey, canonical};
 use serde::{Deserialize, Serialize};
 
@@ -301,6 +302,35 @@ fn bundle() {
     assert_eq!(read, bundle);
     let shown = read.verify(key().verifying_key()).unwrap();
     assert_eq!((shown.receipts, shown.observations, shown.payloads), (1, 2, 1));
+}
+
+/// The three leaves, repeated to 260: two tiles of level 0, one of level 1.
+#[test]
+fn tiles() {
+    let mut files = Vec::new();
+    let mut write = |file: TileFile| {
+        files.push(file);
+        Ok::<(), knhk_evidence::Error>(())
+    };
+    let (mut tiler, mut root) = (Tiler::new(), merkle::Frontier::new());
+    for leaf in leaves().iter().cycle().take(260) {
+        tiler.push(leaf, &mut write).unwrap();
+        root.push(merkle::leaf_hash(&[leaf]));
+    }
+    tiler.finish(&mut write).unwrap();
+    let digests: Vec<_> = files.iter().map(|file| (&*file.path, Hash::of(&file.bytes).to_string())).collect();
+    let bytes = |path: &str| {
+        let file = files.iter().find(|file| file.path == path).unwrap();
+        hex::encode(&file.bytes)
+    };
+    let mut values = vec![
+        ("bytes of tile/entries/001.p/4", bytes("tile/entries/001.p/4")),
+        ("bytes of tile/0/001.p/4", bytes("tile/0/001.p/4")),
+        ("bytes of tile/1/000.p/1", bytes("tile/1/000.p/1")),
+        ("root", root.root().to_string()),
+    ];
+    values.extend(digests);
+    golden("tiles", &values);
 }
 
 #[test]

@@ -119,7 +119,7 @@ struct Summary {
 
 #[derive(Serialize)]
 struct Sector {
-    sector: String,
+    name: String,
     receipts: u64,
     first: u64,
     last: u64,
@@ -142,7 +142,7 @@ impl Summary {
                 .chains
                 .iter()
                 .map(|(sector, chain)| Sector {
-                    sector: sector.clone(),
+                    name: sector.clone(),
                     receipts: chain.count,
                     first: chain.first,
                     last: chain.last,
@@ -275,7 +275,7 @@ fn contents<'a>(bundle: &'a Bundle, shown: &'a Shown, bytes: usize) -> Contents<
     for (entry, item) in &bundle.items {
         match item {
             Item::Entry(Entry::Receipt { signed, body }) => {
-                receipt_list.push(receipt_row(*entry, signed, body))
+                receipt_list.push(receipt_row(*entry, signed, body));
             }
             Item::Entry(_) => {}
             Item::Observations(block) => {

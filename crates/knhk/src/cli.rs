@@ -311,6 +311,15 @@ pub(crate) enum LogCommand {
         #[arg(long, value_name = "CHECKPOINT_FILE")]
         from: Option<PathBuf>,
     },
+    /// Write the log's tree as static files in the layout of C2SP tlog-tiles, which other tools read and any web server
+    /// hands out. Events, bodies and records stay out. Exporting into the same directory again adds what is new.
+    Export {
+        #[command(flatten)]
+        data: DataDir,
+        /// Directory for the tiles.
+        #[arg(long, value_name = "OUT_DIR")]
+        tiles: PathBuf,
+    },
 }
 
 /// `knhk audit`.

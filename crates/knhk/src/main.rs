@@ -10,6 +10,7 @@ mod dead_letter;
 mod embedded;
 mod error;
 mod explain;
+mod export;
 mod inputs;
 mod measure;
 mod observe;
@@ -125,6 +126,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         }
         Command::Log(cli::LogCommand::CheckConsistency { proof, key, from }) => {
             consistency::check(proof, key, from.as_deref(), cli.format, out)
+        }
+        Command::Log(cli::LogCommand::Export { data, tiles }) => {
+            export::tiles(&data.data, tiles, cli.format, out)
         }
         Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
         Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),

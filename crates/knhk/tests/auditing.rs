@@ -116,3 +116,20 @@ fn a_bundle_is_checked_without_the_log_and_shows_receipts_and_events() {
         assert_eq!(code, 3, "byte {byte}: {error}");
     }
 }
+
+#[test]
+fn a_log_is_exported_as_tiles_and_again_when_it_has_grown() {
+    let dir = two_runs();
+    let at = dir.path();
+    let export = ["log", "export", "--data", "data", "--tiles", "out/tiles"];
+    let (code, first) = json(at, &export);
+    assert_eq!((code, &first["written"]), (0, &first["tiles"]));
+    assert_eq!(
+        fs::read(at.join("out/tiles/checkpoint")).unwrap(),
+        fs::read(at.join("data/checkpoint")).unwrap()
+    );
+    let (code, again, _) = run(at, &export);
+    assert!(code == 0 && again.contains(" 0 of them new"), "{again}");
+    let (code, _, error) = run(at, &["log", "export", "--data", "missing", "--tiles", "out/tiles"]);
+    assert!(code == 5 && error.contains("KNHK-E1805"), "{error}");
+}

@@ -17,6 +17,7 @@ pub mod consistency;
 mod directory;
 mod erase;
 pub mod error;
+pub mod export;
 pub mod key_file;
 pub mod log;
 pub mod objects;

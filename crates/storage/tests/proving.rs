@@ -13,6 +13,7 @@ use knhk_evidence::consistency_proof::ConsistencyProof;
 use knhk_evidence::intern::Table;
 use knhk_storage::bundle::{Choice, Receipts, bundle};
 use knhk_storage::consistency::prove_consistency;
+use knhk_storage::export::tiles;
 use knhk_storage::{Error, Log};
 
 /// A log of four groups whose key changes after the second, with the checkpoint after each group.
@@ -116,4 +117,79 @@ fn an_erased_event_stays_out_of_a_bundle_and_its_record_stays_in() {
     drop(log);
     let (_, shown) = bundle(dir.path(), &choice(Receipts::All, &[0, 1, 2], true)).unwrap();
     assert_eq!((shown.observations, shown.payloads), (3, 2));
+}
+
+/// Every file below a directory, by its path.
+fn files(dir: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
+    let (dir, out) = (scratch(), scratch());
+    let mut log = Log::create(dir.path(), &key(), NOW_MS).unwrap();
+    intern(&mut log);
+    for i in 0..3 {
+        for j in 0..40 {
+            group(&mut log, 1, &format!("g{i}-{j}"));
+        }
+        let done = tiles(dir.path(), out.path()).unwrap();
+        assert_eq!(done.checkpoint.size, 4 + (i + 1) * 120);
+        let again = tiles(dir.path(), out.path()).unwrap();
+        assert_eq!((again.tiles, again.written), (done.tiles, 0));
+    }
+    let grown = files(out.path());
+    assert_eq!(grown["checkpoint"], log.checkpoint_note().as_bytes());
+    let fresh = scratch();
+    tiles(dir.path(), &fresh.path().join("not/there/yet")).unwrap();
+    let fresh = files(&fresh.path().join("not/there/yet"));
+    assert_eq!(
+        fresh.keys().collect::<Vec<_>>(),
+        [
+            "checkpoint",
+            "tile/0/000",
+            "tile/0/001.p/108",
+            "tile/1/000.p/1",
+            "tile/entries/000",
+            "tile/entries/001.p/108"
+        ]
+    );
+    // The partial tiles of earlier checkpoints are still there, and nothing that is in both differs.
+    assert!(grown.contains_key("tile/0/000.p/124"));
+    assert!(fresh.iter().all(|(name, bytes)| grown[name] == *bytes));
+    assert!(
+        !grown.values().any(|bytes| bytes.windows(6).any(|window| window == b"amount")),
+        "no event is in it"
+    );
+}
+
+#[test]
+fn an_export_into_another_logs_directory_or_of_a_log_rolled_back_is_refused() {
+    let ((dir, _), out) = (log_of_two_keys(), scratch());
+    tiles(dir.path(), out.path()).unwrap();
+    let fork = scratch();
+    small_log(fork.path(), 3, 1 << 20);
+    assert!(
+        matches!(tiles(fork.path(), out.path()), Err(Error::Evidence(_))),
+        "the same origin, fewer entries"
+    );
+    fs::write(out.path().join("checkpoint"), "text").unwrap();
+    assert!(matches!(tiles(dir.path(), out.path()), Err(Error::Layout { .. })));
+    fs::remove_file(out.path().join("checkpoint")).unwrap();
+    fs::write(out.path().join("tile/0/000.p/17"), "text").unwrap();
+    assert!(matches!(tiles(dir.path(), out.path()), Err(Error::Layout { .. })));
+    assert!(!out.path().join("checkpoint").exists(), "nothing is claimed");
 }
