@@ -14,10 +14,10 @@ pub(crate) fn bytes(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// A file's text, likewise.
+/// The text of a file that is to be verified, likewise.
 pub(crate) fn text(path: &Path, limit: usize) -> Result<String, CliError> {
-    let not_text = || std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text in UTF-8");
-    String::from_utf8(bytes(path, limit)?).map_err(|_| CliError::reading(path)(not_text()))
+    String::from_utf8(bytes(path, limit)?)
+        .map_err(|_| CliError::Proof { why: format!("{} is not text", path.display()) })
 }
 
 /// Writes a result to a file, or to standard output if none is named.

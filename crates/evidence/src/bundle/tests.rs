@@ -132,6 +132,20 @@ fn every_changed_missing_or_added_byte_is_refused() {
 }
 
 #[test]
+fn sizes_are_checked_before_anything_is_kept() {
+    assert!(matches!(Bundle::from_bytes(&vec![0; MAX_BUNDLE_LEN + 1]), Err(Error::Limit { .. })));
+    // Counts that the rest of the file cannot hold.
+    let bundle = log().bundle(&[0, 7], &[], false);
+    let bytes = bundle.to_bytes().unwrap();
+    let note_end = 15 + 4 + log().checkpoint.len();
+    for at in [15, note_end, note_end + 4 + 9, bytes.len() - 4 - 32 * bundle.hashes.len()] {
+        let mut changed = bytes.clone();
+        changed[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(Bundle::from_bytes(&changed).is_err(), "byte {at}");
+    }
+}
+
+#[test]
 fn a_bundle_without_what_it_rests_on_is_refused() {
     let log = log();
     let refused =
