@@ -4,7 +4,7 @@
 use crate::error::{Error, Result, within};
 use crate::hash::Hash;
 use crate::merkle;
-use crate::record::{RECORD_LEN, Record, array};
+use crate::record::{RECORD_LEN, Record, array, leaf_hash};
 
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 128;
@@ -115,6 +115,8 @@ pub struct BlockPosition {
 pub struct Block {
     header: BlockHeader,
     records: Vec<Record>,
+    /// Header ‖ records: encoded once, since it is hashed, framed and checked.
+    bytes: Vec<u8>,
 }
 
 impl Block {
@@ -125,30 +127,36 @@ impl Block {
     /// records that their own format refuses.
     pub fn seal(position: BlockPosition, mut records: Vec<Record>) -> Result<Self> {
         within("block", records.len(), MAX_BLOCK_RECORDS)?;
-        for (index, record) in (0..).zip(&mut records) {
+        let mut bytes = vec![0; HEADER_LEN];
+        bytes.reserve_exact(records.len() * RECORD_LEN);
+        let mut summary = Summary::default();
+        for (index, record) in records.iter_mut().enumerate() {
             record.sector = position.sector;
             record.sequence = position
                 .first_sequence
-                .checked_add(index)
+                .checked_add(index as u64)
                 .ok_or(Error::Block { why: "its sequences overflow" })?;
+            record.check().map_err(|error| at_index(error, index))?;
+            let encoded = record.to_bytes();
+            summary.add(record, &encoded);
+            bytes.extend_from_slice(&encoded);
         }
         let header = BlockHeader {
             sector: position.sector,
             count: u32::try_from(records.len()).unwrap_or(u32::MAX),
             number: position.number,
             first_sequence: position.first_sequence,
-            min_event_time_ms: records.iter().map(|r| r.event_time_ms).min().unwrap_or_default(),
-            max_event_time_ms: records.iter().map(|r| r.event_time_ms).max().unwrap_or_default(),
-            payload_bytes: records.iter().map(|r| u64::from(r.payload_len)).sum(),
+            min_event_time_ms: summary.min_event_time_ms.unwrap_or_default(),
+            max_event_time_ms: summary.max_event_time_ms.unwrap_or_default(),
+            payload_bytes: summary.payload_bytes,
             previous: position.previous,
-            records_root: merkle::root(records.iter().map(Record::leaf_hash)),
+            records_root: summary.tree.root(),
         };
-        // Reading back what was written keeps one definition of a valid header and a valid record.
-        BlockHeader::from_bytes(&header.to_bytes())?;
-        for (index, record) in records.iter().enumerate() {
-            Record::from_bytes(&record.to_bytes()).map_err(|error| at_index(error, index))?;
-        }
-        Ok(Self { header, records })
+        let encoded = header.to_bytes();
+        // Reading back what was written keeps one definition of a valid header.
+        BlockHeader::from_bytes(&encoded)?;
+        bytes[..HEADER_LEN].copy_from_slice(&encoded);
+        Ok(Self { header, records, bytes })
     }
 
     /// Reads header ‖ records and checks every record against the header.
@@ -161,9 +169,8 @@ impl Block {
         if chunks.len() != header.count as usize || !tail.is_empty() {
             return Err(Error::Block { why: "its count is not the number of records" });
         }
-        let mut tree = merkle::Frontier::new();
         let mut records = Vec::with_capacity(chunks.len());
-        let (mut min, mut max, mut payload_bytes) = (i64::MAX, i64::MIN, 0);
+        let mut summary = Summary::default();
         for (index, chunk) in chunks.iter().enumerate() {
             let record = Record::from_bytes(chunk).map_err(|error| at_index(error, index))?;
             if record.sector != header.sector {
@@ -172,32 +179,25 @@ impl Block {
             if record.sequence != header.first_sequence + index as u64 {
                 return Err(Error::Record { index, why: "its sequence does not follow" });
             }
-            tree.push(merkle::leaf_hash(&[chunk]));
-            min = min.min(record.event_time_ms);
-            max = max.max(record.event_time_ms);
-            payload_bytes += u64::from(record.payload_len);
+            summary.add(&record, chunk);
             records.push(record);
         }
-        if (min, max) != (header.min_event_time_ms, header.max_event_time_ms) {
+        let times = (Some(header.min_event_time_ms), Some(header.max_event_time_ms));
+        if (summary.min_event_time_ms, summary.max_event_time_ms) != times {
             return Err(Error::Block { why: "its event times are not those of the records" });
         }
-        if payload_bytes != header.payload_bytes {
+        if summary.payload_bytes != header.payload_bytes {
             return Err(Error::Block { why: "its payload bytes are not those of the records" });
         }
-        if tree.root() != header.records_root {
+        if summary.tree.root() != header.records_root {
             return Err(Error::Block { why: "its root is not that of the records" });
         }
-        Ok(Self { header, records })
+        Ok(Self { header, records, bytes: bytes.to_vec() })
     }
 
     /// Header ‖ records.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_LEN + self.records.len() * RECORD_LEN);
-        out.extend_from_slice(&self.header.to_bytes());
-        for record in &self.records {
-            out.extend_from_slice(&record.to_bytes());
-        }
-        out
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The header.
@@ -208,6 +208,25 @@ impl Block {
     /// The records, in order.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+}
+
+/// What a header says of its records, gathered record by record.
+#[derive(Default)]
+struct Summary {
+    min_event_time_ms: Option<i64>,
+    max_event_time_ms: Option<i64>,
+    payload_bytes: u64,
+    tree: merkle::Frontier,
+}
+
+impl Summary {
+    fn add(&mut self, record: &Record, encoded: &[u8; RECORD_LEN]) {
+        let time = record.event_time_ms;
+        self.min_event_time_ms = Some(self.min_event_time_ms.map_or(time, |least| least.min(time)));
+        self.max_event_time_ms = Some(self.max_event_time_ms.map_or(time, |greatest| greatest.max(time)));
+        self.payload_bytes += u64::from(record.payload_len);
+        self.tree.push(leaf_hash(encoded));
     }
 }
 
@@ -242,6 +261,13 @@ impl Payloads {
         for payload in payloads {
             bytes.extend_from_slice(payload.as_ref());
         }
+        Self::from_bytes(block, bytes)
+    }
+
+    /// Like [`Payloads::seal`], from the payloads one after another, as their records' lengths divide them.
+    pub fn join(block: &Block, payloads: &[u8]) -> Result<Self> {
+        let mut bytes = vec![PRESENT; block.records.len()];
+        bytes.extend_from_slice(payloads);
         Self::from_bytes(block, bytes)
     }
 
@@ -331,13 +357,13 @@ pub(crate) mod tests {
         let block = Block::seal(position, records(&TEXTS)).unwrap();
         assert_eq!(block.records()[2].sequence, 42);
         assert_eq!((block.header().min_event_time_ms, block.header().max_event_time_ms), (0, 2000));
-        assert_eq!(Block::from_bytes(&block.to_bytes()).unwrap(), block);
+        assert_eq!(Block::from_bytes(block.as_bytes()).unwrap(), block);
     }
 
     #[test]
     fn a_flipped_byte_is_refused_except_in_the_chain_fields() {
         let block = Block::seal(START, records(&TEXTS)).unwrap();
-        let bytes = block.to_bytes();
+        let bytes = block.as_bytes().to_vec();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;

@@ -61,6 +61,27 @@ pub fn check(bytes: &[u8]) -> Result<()> {
     parse(bytes).map(drop)
 }
 
+/// The byte string or text that a document, a map, has under `key`; nothing else of it is decoded.
+///
+/// # Errors
+/// Refuses what is not a canonical map, as far as it had to be read, and a map without such a string.
+pub(crate) fn string<'a>(bytes: &'a [u8], key: &str) -> Result<&'a [u8]> {
+    let mut decoder = Decoder { bytes, at: 0 };
+    let (MAP, pairs) = decoder.head()? else { return Err(decoder.refuse("the document is not a map")) };
+    for _ in 0..pairs {
+        let (TEXT, len) = decoder.head()? else { return Err(decoder.refuse("a map key is not text")) };
+        let found = decoder.take(len)? == key.as_bytes();
+        if found {
+            let (BYTES | TEXT, len) = decoder.head()? else {
+                return Err(decoder.refuse("the field is not a string"));
+            };
+            return decoder.take(len);
+        }
+        decoder.skip()?;
+    }
+    Err(decoder.refuse("the field is missing"))
+}
+
 fn parse(bytes: &[u8]) -> Result<Value> {
     within("canonical document", bytes.len(), MAX_DOCUMENT_LEN)?;
     let mut decoder = Decoder { bytes, at: 0 };
@@ -198,6 +219,24 @@ impl<'a> Decoder<'a> {
             .ok_or_else(|| self.refuse("the document ends early"))
     }
 
+    /// Passes over one value. What it holds is counted, not nested, so no depth can exhaust the stack.
+    fn skip(&mut self) -> Result<()> {
+        let mut left: u64 = 1;
+        while left > 0 {
+            left -= 1;
+            let (major, argument) = self.head()?;
+            match major {
+                BYTES | TEXT => {
+                    self.take(argument)?;
+                }
+                ARRAY => left += self.count(argument, 1)? as u64,
+                MAP => left += 2 * self.count(argument, 2)? as u64,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn text(&mut self, len: u64) -> Result<String> {
         let bytes = self.take(len)?;
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| self.refuse("text is not UTF-8"))
@@ -281,6 +320,28 @@ mod tests {
                 ),
             ]
         })
+    }
+
+    #[test]
+    fn a_string_is_found_without_decoding_the_rest() {
+        #[derive(Serialize)]
+        struct Sample {
+            a: (Option<bool>, BTreeMap<&'static str, Vec<Vec<u8>>>),
+            text: &'static str,
+            wanted: crate::hash::Bytes,
+        }
+        let nested = BTreeMap::from([("a", vec![vec![1_u8], vec![]]), ("b", vec![])]);
+        let bytes = to_bytes(&(&nested, 1)).unwrap();
+        assert!(string(&bytes, "x").is_err());
+        let sample = Sample { a: (None, nested), text: "x", wanted: crate::hash::Bytes(vec![7; 40]) };
+        let bytes = to_bytes(&sample).unwrap();
+        assert_eq!(string(&bytes, "wanted").unwrap(), &[7; 40]);
+        assert_eq!(string(&bytes, "text").unwrap(), b"x");
+        assert!(string(&bytes, "a").is_err());
+        assert!(string(&bytes, "none").is_err());
+        for len in 0..bytes.len() {
+            assert!(string(&bytes[..len], "wanted").is_err(), "{len}");
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::merkle::{Frontier, node_hash};
+use crate::merkle::{Frontier, node_hash, seed};
 
 /// Hashes in a consistency path: one more than in an inclusion path.
 pub const MAX_CONSISTENCY_PATH_LEN: usize = 65;
@@ -45,6 +45,21 @@ impl ConsistencyBuilder {
         }
         let subtrees = subtrees.into_iter().map(|range| (range, Frontier::new())).collect();
         Ok(Self { new, next: 0, subtrees })
+    }
+
+    /// Like [`ConsistencyBuilder::new`], for who has only the leaves from `start` on: what is before stands in its peaks.
+    ///
+    /// # Errors
+    /// Refuses an older tree that ends before the start, whose path cannot be built from peaks.
+    pub fn resuming(start: &Frontier, old: u64, new: u64) -> Result<Self> {
+        let mut builder = Self::new(old, new)?;
+        if old < start.size() {
+            return Err(Error::Proof { why: "the older tree ends before the entries that are kept" });
+        }
+        // A complete subtree of the start lies within the older tree, so no subtree of the path divides it.
+        seed(&mut builder.subtrees, start);
+        builder.next = start.size();
+        Ok(builder)
     }
 
     /// Takes the next leaf hash; leaves beyond the newer tree are ignored.
@@ -222,6 +237,28 @@ mod tests {
                 for other in 1..=41 {
                     let verdict = verify_consistency(other, &a, new, &b, &path);
                     assert_eq!(verdict.is_ok(), other == old, "{other} for {old} of {new}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_is_the_same_when_earlier_leaves_are_known_by_their_peaks_alone() {
+        let leaves = leaves(40);
+        for new in 1..=40 {
+            let mut start = Frontier::new();
+            for kept in 0..=new {
+                for old in kept.max(1)..=new {
+                    let whole = consistency_path(leaves.iter().copied(), old, new).unwrap();
+                    let mut builder = ConsistencyBuilder::resuming(&start, old, new).unwrap();
+                    leaves[usize::try_from(kept).unwrap()..].iter().for_each(|leaf| builder.push(*leaf));
+                    assert_eq!(builder.finish().unwrap(), whole, "{old} of {new}, from {kept}");
+                }
+                if kept > 1 {
+                    assert!(ConsistencyBuilder::resuming(&start, kept - 1, new).is_err());
+                }
+                if kept < new {
+                    start.push(leaves[usize::try_from(kept).unwrap()]);
                 }
             }
         }

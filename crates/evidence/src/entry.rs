@@ -7,11 +7,12 @@ use crate::canonical;
 use crate::error::{Error, Result, within};
 use crate::frame::{Commit, FrameKind};
 use crate::hash::{Bytes, Hash};
-use crate::input::Input;
+use crate::input::{Input, InputKind};
 use crate::key::{Signature, SigningKey, VerifyingKey};
 use crate::merkle;
 use crate::receipt::{MAX_RECEIPT_LEN, Signed};
 use crate::record::array;
+use crate::sealed::Retained;
 
 /// Bytes of a leaf's data; also the limit of an entry in C2SP tlog-tiles.
 pub const MAX_ENTRY_LEN: usize = 65_535;
@@ -170,7 +171,7 @@ impl Entry {
     pub fn write_frames(&self, mut write: impl FnMut(FrameKind, &[&[u8]]) -> Result<()>) -> Result<()> {
         match self {
             Self::Block { block, payloads } => {
-                write(FrameKind::Block, &[&block.to_bytes()])?;
+                write(FrameKind::Block, &[block.as_bytes()])?;
                 payloads
                     .as_ref()
                     .map_or(Ok(()), |payloads| write(FrameKind::Payloads, &[payloads.as_bytes()]))
@@ -261,6 +262,43 @@ impl Assembler {
     }
 }
 
+/// A receipt or an input as it stands in a frame, undecoded: its leaf, and its body checked against the digest that the
+/// entry names.
+pub(crate) fn covered(kind: FrameKind, body: &[u8]) -> Result<(EntryKind, Hash)> {
+    let (kind, entry, body, named) = match kind {
+        FrameKind::Receipt => {
+            let (receipt, rest) = split_entry("receipt", body, MAX_RECEIPT_LEN)?;
+            let Some((_, body)) = rest.split_first_chunk::<64>() else {
+                return Err(Error::Frame { why: "its receipt has no signature" });
+            };
+            (EntryKind::Receipt, receipt, body, "evidence_digest")
+        }
+        FrameKind::Input => {
+            let (entry, body) = split_entry("input", body, MAX_ENTRY_LEN)?;
+            (EntryKind::Input, entry, body, "body_digest")
+        }
+        _ => return Err(Error::Frame { why: "it is neither a receipt nor an input" }),
+    };
+    let (actual, expected) = (Hash::of(body), Hash::from_slice(canonical::string(entry, named)?)?);
+    if actual != expected {
+        let what = if kind == EntryKind::Receipt { "receipt" } else { "input" };
+        return Err(Error::Body { what, actual: actual.to_string(), expected: expected.to_string() });
+    }
+    Ok((kind, kind.leaf_hash(entry)))
+}
+
+/// What a `log_retained` input in a frame keeps from; `None` for every other frame.
+pub(crate) fn retained(kind: FrameKind, body: &[u8]) -> Result<Option<u64>> {
+    if kind != FrameKind::Input {
+        return Ok(None);
+    }
+    let (entry, body) = split_entry("input", body, MAX_ENTRY_LEN)?;
+    if canonical::string(entry, "kind")? != InputKind::LogRetained.name().as_bytes() {
+        return Ok(None);
+    }
+    Ok(Some(canonical::from_bytes_exact::<Retained>(body)?.from))
+}
+
 fn length_prefix(bytes: &[u8]) -> [u8; 4] {
     // Entries are bounded by MAX_ENTRY_LEN, which `leaf_hash` enforces before a frame is written.
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
@@ -278,7 +316,6 @@ fn split_entry<'a>(what: &'static str, body: &'a [u8], limit: usize) -> Result<(
 mod tests {
     use super::*;
     use crate::block::tests::{START, records};
-    use crate::input::InputKind;
     use crate::receipt::tests::draft;
 
     fn through_frames(entry: &Entry) -> Entry {
@@ -325,8 +362,8 @@ mod tests {
         let mut assembler = Assembler::default();
         assert!(matches!(assembler.push(FrameKind::Payloads, &[]), Err(Error::FrameOrder { .. })));
         let block = Block::seal(START, records(&["{}"])).unwrap();
-        assert_eq!(assembler.push(FrameKind::Block, &block.to_bytes()).unwrap(), None);
-        assert!(matches!(assembler.push(FrameKind::Block, &block.to_bytes()), Err(Error::FrameOrder { .. })));
+        assert_eq!(assembler.push(FrameKind::Block, block.as_bytes()).unwrap(), None);
+        assert!(matches!(assembler.push(FrameKind::Block, block.as_bytes()), Err(Error::FrameOrder { .. })));
     }
 
     #[test]

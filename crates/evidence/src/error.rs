@@ -216,6 +216,24 @@ pub enum Error {
         /// How many.
         bytes: u64,
     },
+    /// A numbered record, or the opening or closing of a count, does not continue its producer's count.
+    #[error("source {source_id} does not continue its count: {what} is {actual}, expected {expected}")]
+    Producer {
+        /// Interned source.
+        source_id: u32,
+        /// The field.
+        what: &'static str,
+        /// What the entry says.
+        actual: u64,
+        /// What the log says.
+        expected: String,
+    },
+    /// A sealed state is not the state of the log before it.
+    #[error("sealed state does not match: {why}")]
+    Sealed {
+        /// What does not match.
+        why: &'static str,
+    },
     /// Any of the above, at a known place in a log.
     #[error("{place}: {error}")]
     At {
@@ -251,6 +269,8 @@ impl Error {
         "KNHK-E1120",
         "KNHK-E1121",
         "KNHK-E1122",
+        "KNHK-E1140",
+        "KNHK-E1141",
     ];
 
     /// The stable code: what `knhk explain` takes.
@@ -278,6 +298,8 @@ impl Error {
             Self::FrameOrder { .. } => "KNHK-E1120",
             Self::Commit { .. } => "KNHK-E1121",
             Self::Uncommitted { .. } => "KNHK-E1122",
+            Self::Producer { .. } => "KNHK-E1140",
+            Self::Sealed { .. } => "KNHK-E1141",
             Self::At { error, .. } => error.code(),
         }
     }

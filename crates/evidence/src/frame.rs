@@ -152,6 +152,16 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The place of the first frame of a log, were it in this segment.
+    pub(crate) fn starting_segment(segment: u32) -> Self {
+        Self { segment, ..Self::default() }
+    }
+
+    /// The place at which this header stands: where reading may start in the middle of a log.
+    pub fn at(header: &FrameHeader) -> Self {
+        Self { segment: header.segment, number: header.number, previous: header.previous }
+    }
+
     /// The number of the segment the next frame goes to.
     pub fn segment(&self) -> u32 {
         self.segment
@@ -265,6 +275,8 @@ pub struct Tail {
     pub committed: usize,
     /// Whole frames after it.
     pub frames: u64,
+    /// Bytes after it, up to the last that is not zero: what follows is room for frames to come.
+    pub torn: usize,
 }
 
 /// Finds the torn tail of a log's last segment, given the place of the segment's first frame.
@@ -276,24 +288,33 @@ pub struct Tail {
 /// Gives the damage if it is not a torn tail. `segment` names the file in errors.
 pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
     let mut chain = start;
-    let mut tail = Tail { committed: 0, frames: 0 };
+    let mut tail = Tail { committed: 0, frames: 0, torn: 0 };
     let mut at = 0;
-    while at < bytes.len() {
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    // A frame may end in zeros of its own, so reading is not bounded by what was written.
+    while at < written {
         let number = chain.number();
         match chain.read(&bytes[at..]) {
             Ok((kind, _, len)) => {
                 at += len;
                 tail.frames += 1;
                 if kind == FrameKind::Commit {
-                    tail = Tail { committed: at, frames: 0 };
+                    tail = Tail { committed: at, frames: 0, torn: 0 };
                 }
             }
-            Err(error) if later_commits(start.segment(), number, &bytes[at..]) > 1 => {
+            Err(error)
+                if later_commits(
+                    start.segment(),
+                    number,
+                    &bytes[at..bytes.len().min(written + COMMIT_LEN)],
+                ) > 1 =>
+            {
                 return Err(error.at(segment, at as u64, number));
             }
             Err(_) => break,
         }
     }
+    tail.torn = written.saturating_sub(tail.committed);
     Ok(tail)
 }
 
@@ -433,7 +454,11 @@ mod tests {
         let group_len = (bytes.len() - group.len()) / 3;
         let last = bytes.len() - group_len;
         let whole = find_tail("s", Chain::default(), &bytes).unwrap();
-        assert_eq!(whole, Tail { committed: bytes.len(), frames: 0 });
+        assert_eq!(whole, Tail { committed: bytes.len(), frames: 0, torn: 0 });
+        let with_room = [&bytes[..], &[0; 100]].concat();
+        assert_eq!(find_tail("s", Chain::default(), &with_room).unwrap(), whole);
+        let torn = find_tail("s", Chain::default(), &[&bytes[..], &[0, 7], &[0; 100]].concat()).unwrap();
+        assert_eq!(torn, Tail { committed: bytes.len(), frames: 0, torn: 2 });
         for len in last..bytes.len() {
             assert_eq!(
                 find_tail("s", Chain::default(), &bytes[..len]).unwrap().committed,

@@ -35,6 +35,14 @@ pub enum InputKind {
     OperatorCommand,
     /// The digest of the kernel's state, from which replay may start.
     StateSealed,
+    /// The log's own state, from which verification may start.
+    LogSealed,
+    /// The oldest entries are dropped on purpose.
+    LogRetained,
+    /// A producer begins, or goes on with, a count of its own.
+    ProducerOpened,
+    /// A producer ends its count.
+    ProducerClosed,
 }
 
 impl InputKind {
@@ -50,6 +58,10 @@ impl InputKind {
         Self::Registration,
         Self::OperatorCommand,
         Self::StateSealed,
+        Self::LogSealed,
+        Self::LogRetained,
+        Self::ProducerOpened,
+        Self::ProducerClosed,
     ];
 
     /// The name in the log.
@@ -65,6 +77,10 @@ impl InputKind {
             Self::Registration => "registration",
             Self::OperatorCommand => "operator_command",
             Self::StateSealed => "state_sealed",
+            Self::LogSealed => "log_sealed",
+            Self::LogRetained => "log_retained",
+            Self::ProducerOpened => "producer_opened",
+            Self::ProducerClosed => "producer_closed",
         }
     }
 }
@@ -75,7 +91,8 @@ impl fmt::Display for InputKind {
     }
 }
 
-/// One logged input. The body is canonical CBOR and opaque here, except that of [`InputKind::Interned`].
+/// One logged input. The body is canonical CBOR and opaque here, except those that move the
+/// log's own state: names, producers, the sealed state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// What it is.

@@ -93,6 +93,11 @@ impl Tables {
         self.names(table).by_text.get(text).copied()
     }
 
+    /// The texts of a table, by number.
+    pub fn texts(&self, table: Table) -> impl Iterator<Item = &str> {
+        self.names(table).by_id.iter().map(|text| &**text)
+    }
+
     /// How many numbers a table has given; they are 0 to this, exclusive.
     pub fn len(&self, table: Table) -> u32 {
         u32::try_from(self.names(table).by_id.len()).unwrap_or(u32::MAX)

@@ -45,11 +45,14 @@ pub mod key;
 pub mod merkle;
 pub mod multiproof;
 pub mod note;
+pub mod producers;
 pub mod proof;
 pub mod receipt;
 pub mod record;
+pub mod sealed;
 pub mod state;
 pub mod tiles;
+pub mod unchecked;
 pub mod verify;
 
 pub use error::{Error, Place, Result};

@@ -41,6 +41,22 @@ impl Frontier {
         Self::default()
     }
 
+    /// A tree of `size` leaves from the roots of its complete subtrees, as [`Frontier::peaks`] gives them.
+    ///
+    /// # Errors
+    /// Refuses another number of peaks than `size` has set bits.
+    pub fn from_peaks(size: u64, peaks: Vec<Hash>) -> Result<Self> {
+        if peaks.len() != size.count_ones() as usize {
+            return Err(Error::Sealed { why: "the number of peaks is not that of the size" });
+        }
+        Ok(Self { size, peaks })
+    }
+
+    /// Roots of the complete subtrees, largest first: one per set bit of the size.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Leaves so far.
     pub fn size(&self) -> u64 {
         self.size
@@ -109,6 +125,20 @@ impl PathBuilder {
         Ok(Self { size, next: 0, siblings })
     }
 
+    /// Like [`PathBuilder::new`], for who has only the leaves from `start` on: what is before stands in its peaks.
+    ///
+    /// # Errors
+    /// Refuses an index before the start, whose path cannot be built from peaks.
+    pub fn resuming(start: &Frontier, index: u64, size: u64) -> Result<Self> {
+        if index < start.size {
+            return Err(Error::Proof { why: "the leaf lies before the entries that are kept" });
+        }
+        let mut builder = Self::new(index, size)?;
+        seed(&mut builder.siblings, start);
+        builder.next = start.size;
+        Ok(builder)
+    }
+
     /// Takes the next leaf hash; leaves beyond the tree are ignored.
     pub fn push(&mut self, leaf: Hash) {
         if let Some((_, tree)) = self.siblings.iter_mut().find(|(range, _)| range.contains(&self.next)) {
@@ -126,6 +156,22 @@ impl PathBuilder {
             return Err(Error::Proof { why: "the tree has fewer leaves than stated" });
         }
         Ok(self.siblings.iter().rev().map(|(_, tree)| tree.root()).collect())
+    }
+}
+
+/// Gives each subtree the complete subtrees of `start` that lie in it: the leaves before are known by them alone.
+///
+/// A complete subtree that lies in none is not needed: its root is in none of the subtrees' hashes.
+pub(crate) fn seed(subtrees: &mut [(std::ops::Range<u64>, Frontier)], start: &Frontier) {
+    let mut low = 0;
+    let bits = (0..u64::BITS).rev().filter(|bit| start.size >> bit & 1 == 1);
+    for (bit, peak) in bits.zip(&start.peaks) {
+        let len = 1 << bit;
+        if let Some((_, tree)) = subtrees.iter_mut().find(|(range, _)| range.contains(&low)) {
+            tree.peaks.push(*peak);
+            tree.size += len;
+        }
+        low += len;
     }
 }
 
@@ -218,6 +264,26 @@ mod tests {
                     wrong.remove(i);
                     assert!(verify_inclusion(leaves[at], index, size, &wrong, &root).is_err());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_is_the_same_when_earlier_leaves_are_known_by_their_peaks_alone() {
+        for size in 1..70 {
+            let leaves: Vec<_> = (0..size).map(leaf).collect();
+            let mut start = Frontier::new();
+            for kept in 0..size {
+                for index in kept..size {
+                    let whole = inclusion_path(leaves.iter().copied(), index, size).unwrap();
+                    let mut builder = PathBuilder::resuming(&start, index, size).unwrap();
+                    leaves[usize::try_from(kept).unwrap()..].iter().for_each(|leaf| builder.push(*leaf));
+                    assert_eq!(builder.finish().unwrap(), whole, "{index} of {size}, from {kept}");
+                }
+                if kept > 0 {
+                    assert!(PathBuilder::resuming(&start, kept - 1, size).is_err());
+                }
+                start.push(leaves[usize::try_from(kept).unwrap()]);
             }
         }
     }

@@ -266,8 +266,13 @@ impl Signed {
 
     /// Verifies the signature over the id recomputed from the bytes, with the key that the receipt names.
     pub fn verify(&self, key: &VerifyingKey) -> Result<()> {
-        expect_key(self.draft.key_id, key)?;
+        self.expect_key(key)?;
         key.verify("receipt", &message(self.id), &self.signature)
+    }
+
+    /// Checks that the receipt names this key, without checking its signature.
+    pub(crate) fn expect_key(&self, key: &VerifyingKey) -> Result<()> {
+        expect_key(self.draft.key_id, key)
     }
 
     /// Checks that `body` is the document the receipt was made from.

@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::merkle;
 
 /// Bytes of a record: with the RFC 6962 leaf prefix, exactly two SHA-256 blocks.
 pub const RECORD_LEN: usize = 118;
@@ -10,8 +9,10 @@ pub const RECORD_LEN: usize = 118;
 pub const RECORD_VERSION: u8 = 1;
 /// Flag: the event's time lay more than five seconds ahead of its ingest time; accepted and counted.
 pub const FLAG_CLOCK_AHEAD: u8 = 0b0000_0001;
+/// Flag: the identity is a place in its producer's count, a [`Numbered`], not a hash of source and event id.
+pub const FLAG_NUMBERED: u8 = 0b0000_0010;
 /// Every flag that has a meaning; the others must be zero.
-pub const FLAGS: u8 = FLAG_CLOCK_AHEAD;
+pub const FLAGS: u8 = FLAG_CLOCK_AHEAD | FLAG_NUMBERED;
 /// Bytes of one payload: 16 MiB.
 pub const MAX_PAYLOAD_LEN: usize = 16 << 20;
 
@@ -32,7 +33,7 @@ pub struct Record {
     pub event_time_ms: i64,
     /// When it was received, Unix milliseconds.
     pub ingest_time_ms: i64,
-    /// Identity of the event: see [`dedupe_key`].
+    /// Identity of the event within its source: see [`dedupe_key`] and [`Numbered`].
     pub dedupe_key: [u8; 16],
     /// Bytes of the payload, 0 if there is none.
     pub payload_len: u32,
@@ -69,12 +70,8 @@ impl Record {
     /// # Errors
     /// Refuses another version, unknown flags and a payload above [`MAX_PAYLOAD_LEN`].
     pub fn from_bytes(bytes: &[u8; RECORD_LEN]) -> Result<Self> {
-        let wrong = |why| Error::Record { index: 0, why };
         if bytes[0] != RECORD_VERSION {
-            return Err(wrong("its version is not 1"));
-        }
-        if bytes[1] & !FLAGS != 0 {
-            return Err(wrong("a reserved flag is set"));
+            return Err(Error::Record { index: 0, why: "its version is not 1" });
         }
         let record = Self {
             flags: bytes[1],
@@ -90,15 +87,39 @@ impl Record {
             data_digest: array(&bytes[86..102]),
             trace_id: array(&bytes[102..118]),
         };
-        if record.payload_len as usize > MAX_PAYLOAD_LEN {
-            return Err(wrong("its payload is above the limit"));
-        }
+        record.check()?;
         Ok(record)
+    }
+
+    /// The rules of the format that the type alone does not hold.
+    ///
+    /// # Errors
+    /// Refuses unknown flags and a payload above [`MAX_PAYLOAD_LEN`].
+    pub fn check(&self) -> Result<()> {
+        let wrong = |why| Err(Error::Record { index: 0, why });
+        if self.flags & !FLAGS != 0 {
+            return wrong("a reserved flag is set");
+        }
+        if self.payload_len as usize > MAX_PAYLOAD_LEN {
+            return wrong("its payload is above the limit");
+        }
+        Ok(())
     }
 
     /// The RFC 6962 leaf hash of the canonical bytes: SHA-256(0x00 ‖ record).
     pub fn leaf_hash(&self) -> Hash {
-        merkle::leaf_hash(&[&self.to_bytes()])
+        leaf_hash(&self.to_bytes())
+    }
+
+    /// Its place in its producer's count, if it has one.
+    pub fn numbered(&self) -> Option<Numbered> {
+        (self.flags & FLAG_NUMBERED != 0).then(|| Numbered::from_bytes(self.dedupe_key))
+    }
+
+    /// Gives the observation a place in its producer's count, which replaces any other identity.
+    pub fn set_numbered(&mut self, place: Numbered) {
+        self.flags |= FLAG_NUMBERED;
+        self.dedupe_key = place.to_bytes();
     }
 
     /// Sets `payload_len` and `payload_sha256` from the payload as received.
@@ -110,6 +131,38 @@ impl Record {
         self.payload_len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         self.payload_sha256 = Hash::of(payload);
         Ok(())
+    }
+}
+
+/// The RFC 6962 leaf hash of a record's canonical bytes: two SHA-256 blocks, hashed in one piece.
+pub fn leaf_hash(record: &[u8; RECORD_LEN]) -> Hash {
+    let mut bytes = [0; 1 + RECORD_LEN];
+    bytes[1..].copy_from_slice(record);
+    Hash::of(&bytes)
+}
+
+/// A place in a producer's own count: what makes a retry idempotent and a loss visible. See
+/// `docs/formats/producers.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Numbered {
+    /// Which count: a producer that cannot go on with its last one begins the next.
+    pub epoch: u64,
+    /// Number in that count, from 0.
+    pub number: u64,
+}
+
+impl Numbered {
+    /// The 16 bytes of a record's `dedupe_key`: epoch ‖ number, both little-endian.
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.epoch.to_le_bytes());
+        out[8..].copy_from_slice(&self.number.to_le_bytes());
+        out
+    }
+
+    /// Reads the 16 bytes; every value is a place.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self { epoch: u64::from_le_bytes(array(&bytes[..8])), number: u64::from_le_bytes(array(&bytes[8..])) }
     }
 }
 
@@ -148,7 +201,7 @@ mod tests {
     fn another_version_an_unknown_flag_and_a_huge_payload_are_refused() {
         let good = Record::default().to_bytes();
         assert!(Record::from_bytes(&good).is_ok());
-        for (at, value) in [(0, 2), (0, 0), (1, 2), (1, 0x80), (53, 2)] {
+        for (at, value) in [(0, 2), (0, 0), (1, 4), (1, 0x80), (53, 2)] {
             let mut bytes = good;
             bytes[at] = value;
             assert!(Record::from_bytes(&bytes).is_err(), "byte {at} = {value}");
@@ -158,11 +211,12 @@ mod tests {
     #[test]
     fn every_byte_changes_the_leaf_hash() {
         let good = Record { payload_len: 5, ..Record::default() }.to_bytes();
-        let hash = merkle::leaf_hash(&[&good]);
+        let hash = leaf_hash(&good);
+        assert_eq!(hash, crate::merkle::leaf_hash(&[&good]));
         for at in 0..RECORD_LEN {
             let mut bytes = good;
             bytes[at] ^= 1;
-            assert_ne!(merkle::leaf_hash(&[&bytes]), hash);
+            assert_ne!(leaf_hash(&bytes), hash);
         }
     }
 
@@ -170,6 +224,15 @@ mod tests {
     fn the_dedupe_key_does_not_confuse_source_and_id() {
         assert_ne!(dedupe_key("ab", "c"), dedupe_key("a", "bc"));
         assert_eq!(dedupe_key("a", "b"), Hash::of(b"a\0b").prefix());
+    }
+
+    #[test]
+    fn a_numbered_record_carries_its_place_and_no_hash() {
+        let mut record = Record { dedupe_key: dedupe_key("a", "b"), ..Record::default() };
+        assert_eq!(record.numbered(), None);
+        let place = Numbered { epoch: 3, number: u64::MAX };
+        record.set_numbered(place);
+        assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap().numbered(), Some(place));
     }
 
     #[test]

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use crate::block::{Block, BlockPosition, Payloads};
 use crate::checkpoint::Checkpoint;
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryKind};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::input::InputKind;
+use crate::input::{Input, InputKind};
 use crate::intern::{Interned, Table, Tables};
 use crate::key::VerifyingKey;
 use crate::merkle::Frontier;
+use crate::producers::{Count, Lost, ProducerAt, Producers};
 use crate::receipt::{ReceiptId, Signed};
+use crate::sealed::{Retained, SealedCounts, SealedState};
+use crate::unchecked::Unchecked;
 
 /// How many things of each kind a log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,9 +43,11 @@ pub struct LogState {
     tables: Tables,
     blocks: BTreeMap<u16, (u64, Hash)>,
     receipts: BTreeMap<String, (u64, ReceiptId)>,
+    producers: Producers,
     next_sequence: u64,
     keys: Vec<VerifyingKey>,
     counts: Counts,
+    time_ms: i64,
 }
 
 impl LogState {
@@ -79,6 +84,21 @@ impl LogState {
     /// Every key the log has had, the first first.
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.keys
+    }
+
+    /// The producers that count their own observations.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// What the producers' counts say is missing.
+    pub fn lost(&self) -> Lost {
+        self.producers.lost()
+    }
+
+    /// Latest time of an entry, Unix milliseconds.
+    pub fn time_ms(&self) -> i64 {
+        self.time_ms
     }
 
     /// Sequence of the next observation.
@@ -119,38 +139,183 @@ impl LogState {
         })
     }
 
+    /// The state as a sealed state says it.
+    pub fn seal(&self) -> SealedState {
+        let texts = |table| self.tables.texts(table).map(str::to_owned).collect();
+        let Counts { blocks, observations, receipts, inputs, keys, payload_bytes, .. } = self.counts;
+        SealedState {
+            size: self.tree.size(),
+            peaks: self.tree.peaks().to_vec(),
+            event_types: texts(Table::EventType),
+            sectors: texts(Table::Sector),
+            sources: texts(Table::Source),
+            blocks: self.blocks.iter().map(|(sector, (next, last))| (*sector, *next, *last)).collect(),
+            receipts: self
+                .receipts
+                .iter()
+                .map(|(name, (next, last))| (name.clone(), *next, last.0))
+                .collect(),
+            producers: self.producers.iter().map(|(source, c)| (source, c.epoch, c.next, c.open)).collect(),
+            lost: self.producers.lost(),
+            next_sequence: self.next_sequence,
+            keys: self.keys.iter().map(ToString::to_string).collect(),
+            time_ms: self.time_ms,
+            counts: SealedCounts { blocks, observations, receipts, inputs, keys, payload_bytes },
+        }
+    }
+
+    /// The state that a sealed state says, without what led to it. Whether to believe it is the caller's question:
+    /// compare [`LogState::root`] with a signed checkpoint.
+    ///
+    /// # Errors
+    /// Refuses a sealed state that no log can be in.
+    pub fn from_sealed(sealed: &SealedState) -> Result<Self> {
+        let mut tables = Tables::default();
+        for (table, texts) in [
+            (Table::EventType, &sealed.event_types),
+            (Table::Sector, &sealed.sectors),
+            (Table::Source, &sealed.sources),
+        ] {
+            for text in texts {
+                let entry = tables.propose(table, text);
+                tables.admit(&entry)?;
+            }
+        }
+        let keys = sealed.keys.iter().map(|key| key.parse()).collect::<Result<Vec<_>>>()?;
+        if keys.is_empty() {
+            return Err(Error::Sealed { why: "it has no key" });
+        }
+        let SealedCounts { blocks, observations, receipts, inputs, keys: key_count, payload_bytes } =
+            sealed.counts;
+        let counts = sealed
+            .producers
+            .iter()
+            .map(|&(source, epoch, next, open)| (source, Count { epoch, next, open }))
+            .collect();
+        let state = Self {
+            tree: Frontier::from_peaks(sealed.size, sealed.peaks.clone())?,
+            tables,
+            blocks: sealed.blocks.iter().map(|(sector, next, last)| (*sector, (*next, *last))).collect(),
+            receipts: sealed
+                .receipts
+                .iter()
+                .map(|(sector, next, last)| (sector.clone(), (*next, ReceiptId(*last))))
+                .collect(),
+            producers: Producers::restored(counts, sealed.lost),
+            next_sequence: sealed.next_sequence,
+            keys,
+            counts: Counts {
+                blocks,
+                observations,
+                receipts,
+                inputs,
+                keys: key_count,
+                payloads_erased: 0,
+                payload_bytes,
+            },
+            time_ms: sealed.time_ms,
+        };
+        // Repeated or unordered members would make two states of one.
+        if state.seal() != *sealed {
+            return Err(Error::Sealed { why: "its members are repeated or out of order" });
+        }
+        Ok(state)
+    }
+
     /// Checks an entry against everything before it and takes it over; gives its index.
     ///
     /// # Errors
     /// Refuses an entry that does not continue the log. The state is then unchanged.
     pub fn apply(&mut self, entry: &Entry) -> Result<u64> {
+        self.apply_with(entry, &mut |unchecked| unchecked.check())
+    }
+
+    /// Like [`LogState::apply`], but a receipt's signature goes to `signature`, which may check it later and elsewhere.
+    pub fn apply_with(
+        &mut self,
+        entry: &Entry,
+        signature: &mut dyn FnMut(Unchecked) -> Result<()>,
+    ) -> Result<u64> {
         let leaf = entry.leaf_hash()?;
-        match entry {
+        let time_ms = match entry {
             Entry::KeyChange(change) => {
                 let key = change.verify(self.key())?;
                 self.keys.push(key);
                 self.counts.keys += 1;
+                change.time_ms
             }
             Entry::Input(input) => {
                 self.in_force()?;
-                if input.kind == InputKind::Interned {
-                    self.tables.admit(&input.decode::<Interned>()?)?;
-                }
+                self.apply_input(input)?;
                 self.counts.inputs += 1;
+                input.time_ms
             }
-            Entry::Receipt { signed, body } => self.apply_receipt(signed, body)?,
+            Entry::Receipt { signed, body } => {
+                self.apply_receipt(signed, body, signature)?;
+                signed.draft().time_ms
+            }
             Entry::Block { block, payloads } => {
                 self.apply_block(block)?;
                 self.counts.payloads_erased += payloads.as_ref().map_or(0, Payloads::erased);
                 self.counts.payload_bytes += block.header().payload_bytes;
+                block.records().iter().map(|record| record.ingest_time_ms).max().unwrap_or(self.time_ms)
             }
-        }
+        };
+        self.time_ms = self.time_ms.max(time_ms);
         let index = self.tree.size();
         self.tree.push(leaf);
         Ok(index)
     }
 
-    fn apply_receipt(&mut self, signed: &Signed, body: &[u8]) -> Result<()> {
+    /// Takes over an entry by its leaf alone: it is under the root, and nothing else of it is checked or remembered. A
+    /// state that has covered entries goes on covering; it can no longer judge.
+    pub(crate) fn cover(&mut self, kind: EntryKind, leaf: Hash) {
+        match kind {
+            EntryKind::Receipt => self.counts.receipts += 1,
+            EntryKind::Input => self.counts.inputs += 1,
+            EntryKind::Block | EntryKind::KeyChange => {}
+        }
+        self.tree.push(leaf);
+    }
+
+    /// Like [`LogState::cover`], for a block.
+    pub(crate) fn cover_block(&mut self, block: &Block, payloads: Option<&Payloads>, leaf: Hash) {
+        self.counts.blocks += 1;
+        self.counts.observations += u64::from(block.header().count);
+        self.counts.payload_bytes += block.header().payload_bytes;
+        self.counts.payloads_erased += payloads.map_or(0, Payloads::erased);
+        self.next_sequence += u64::from(block.header().count);
+        self.tree.push(leaf);
+    }
+
+    /// Inputs that move the log's own state; the others are the kernel's.
+    fn apply_input(&mut self, input: &Input) -> Result<()> {
+        let counted = |state: &Self, at: ProducerAt| {
+            if at.source >= state.tables.len(Table::Source) {
+                return unknown(Table::Source, at.source);
+            }
+            Ok(at)
+        };
+        match input.kind {
+            InputKind::Interned => self.tables.admit(&input.decode::<Interned>()?),
+            InputKind::ProducerOpened => self.producers.open(counted(self, input.decode()?)?),
+            InputKind::ProducerClosed => self.producers.close(counted(self, input.decode()?)?),
+            InputKind::LogRetained if input.decode::<Retained>()?.from > self.size() => {
+                Err(Error::Sealed { why: "it keeps from an entry that is not there yet" })
+            }
+            InputKind::LogSealed if *input != self.seal().to_input()? => {
+                Err(Error::Sealed { why: "it is not the state of the log at this place" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_receipt(
+        &mut self,
+        signed: &Signed,
+        body: &[u8],
+        signature: &mut dyn FnMut(Unchecked) -> Result<()>,
+    ) -> Result<()> {
         let draft = signed.draft();
         let wrong = |what, actual: String, expected: String| {
             Err(Error::ReceiptChain { sector: draft.sector.clone(), what, actual, expected })
@@ -164,7 +329,9 @@ impl LogState {
             return wrong("parent", show(draft.parent), show(parent));
         }
         signed.check_body(body)?;
-        signed.verify(self.in_force()?)?;
+        let key = self.in_force()?;
+        signed.expect_key(key)?;
+        signature(Unchecked::receipt(signed, key))?;
         self.receipts.insert(draft.sector.clone(), (sequence + 1, signed.id()));
         self.counts.receipts += 1;
         Ok(())
@@ -189,13 +356,6 @@ impl LogState {
                 place.first_sequence.to_string(),
             );
         }
-        let unknown = |table: Table, id: u32| {
-            Err(Error::Interned {
-                table: table.name(),
-                id: u64::from(id),
-                why: "no earlier entry gives it a text",
-            })
-        };
         if u32::from(header.sector) >= self.tables.len(Table::Sector) {
             return unknown(Table::Sector, u32::from(header.sector));
         }
@@ -208,12 +368,18 @@ impl LogState {
                 return unknown(Table::Source, record.source);
             }
         }
+        let progress = self.producers.follow(block.records())?;
+        self.producers.advance(progress);
         self.blocks.insert(header.sector, (header.number + 1, header.digest()));
         self.next_sequence += u64::from(header.count);
         self.counts.blocks += 1;
         self.counts.observations += u64::from(header.count);
         Ok(())
     }
+}
+
+fn unknown<T>(table: Table, id: u32) -> Result<T> {
+    Err(Error::Interned { table: table.name(), id: u64::from(id), why: "no earlier entry gives it a text" })
 }
 
 #[cfg(test)]
@@ -299,6 +465,71 @@ mod tests {
         }
         let block = Block::seal(state.next_block(1), records(&[""])).unwrap();
         assert!(matches!(state.apply(&entry(block)), Err(Error::Interned { table: "sector", .. })));
+    }
+
+    #[test]
+    fn a_sealed_state_goes_on_like_the_state_it_was_made_from() {
+        let mut state = started();
+        let opened = ProducerAt { source: 0, epoch: 4, next: 0 };
+        state.apply(&Entry::Input(Input::new(InputKind::ProducerOpened, None, 9, &opened).unwrap())).unwrap();
+        state.apply(&entry(block(&state))).unwrap();
+        let body = vec![0xf6];
+        let signed = draft(&key(), 0, None, &body).sign(&key()).unwrap();
+        state.apply(&Entry::Receipt { signed, body }).unwrap();
+        let seal = state.seal().to_input().unwrap();
+        let mut restored = LogState::from_sealed(&SealedState::of(&seal).unwrap()).unwrap();
+        assert_eq!(restored.root(), state.root());
+        let next = entry(Block::seal(state.next_block(0), records(&[""])).unwrap());
+        for state in [&mut state, &mut restored] {
+            state.apply(&Entry::Input(seal.clone())).unwrap();
+            state.apply(&next).unwrap();
+        }
+        assert_eq!(restored.seal(), state.seal());
+        assert_eq!(restored.counts(), state.counts());
+        // It is the state of its place alone.
+        assert!(matches!(state.apply(&Entry::Input(seal)), Err(Error::Sealed { .. })));
+    }
+
+    #[test]
+    fn a_sealed_state_that_no_log_can_be_in_is_refused() {
+        let good = started().seal();
+        LogState::from_sealed(&good).unwrap();
+        let changes: [fn(&mut SealedState); 6] = [
+            |s| s.peaks.push(Hash::ZERO),
+            |s| s.keys.clear(),
+            |s| s.keys = vec!["key".into()],
+            |s| s.sectors.push("finance".into()),
+            |s| s.blocks = vec![(1, 1, Hash::ZERO), (0, 1, Hash::ZERO)],
+            |s| s.producers = vec![(0, 0, 0, true), (0, 0, 1, true)],
+        ];
+        for change in changes {
+            let mut bad = good.clone();
+            change(&mut bad);
+            assert!(LogState::from_sealed(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbered_records_continue_their_producers_count() {
+        let mut state = started();
+        let numbered = |state: &LogState, number| {
+            let mut records = records(&[""]);
+            records[0].set_numbered(crate::record::Numbered { epoch: 0, number });
+            entry(Block::seal(state.next_block(0), records).unwrap())
+        };
+        assert!(matches!(state.apply(&numbered(&state, 0)), Err(Error::Producer { .. })));
+        let input = |kind, source, next| {
+            Entry::Input(Input::new(kind, None, 1, &ProducerAt { source, epoch: 0, next }).unwrap())
+        };
+        assert!(matches!(state.apply(&input(InputKind::ProducerOpened, 1, 0)), Err(Error::Interned { .. })));
+        state.apply(&input(InputKind::ProducerOpened, 0, 0)).unwrap();
+        state.apply(&numbered(&state, 0)).unwrap();
+        let root = state.root();
+        assert!(matches!(state.apply(&numbered(&state, 0)), Err(Error::Producer { .. })));
+        assert_eq!(state.root(), root);
+        state.apply(&numbered(&state, 3)).unwrap();
+        state.apply(&input(InputKind::ProducerClosed, 0, 5)).unwrap();
+        assert_eq!(state.lost(), Lost { abandoned: 0, numbers: 3 });
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! The verifier repairs nothing and skips nothing: a byte it cannot account for is an error with its place.
 
 use crate::checkpoint::UnverifiedCheckpoint;
-use crate::entry::{Assembler, Item};
-use crate::error::{Error, Result, within};
-use crate::frame::{Chain, Commit, FrameKind, MAX_SEGMENT_LEN};
+use crate::entry::{Assembler, Entry, Item, covered, retained};
+use crate::error::{Error, Place, Result, within};
+use crate::frame::{Chain, Commit, FrameHeader, FrameKind, MAX_SEGMENT_LEN, Tail, find_tail};
 use crate::hash::Hash;
 use crate::key::VerifyingKey;
+use crate::producers::Lost;
+use crate::sealed::SealedState;
 use crate::state::{Counts, LogState};
+use crate::unchecked::Unchecked;
 
 /// Whom to believe.
 #[expect(clippy::large_enum_variant, reason = "there is one per verification")]
@@ -25,6 +28,17 @@ pub fn segment_name(number: u32) -> String {
     format!("{number:08}.seg")
 }
 
+/// How much is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// That every byte is under the newest checkpoint's root: frames, records, payloads, bodies, the tree, the commits.
+    /// Receipts and inputs are not decoded, and of the signatures only the newest checkpoint's and those of key changes
+    /// are checked.
+    Roots,
+    /// All of that, every rule of the log, and every signature.
+    Everything,
+}
+
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -34,6 +48,10 @@ pub struct Report {
     pub key: String,
     /// Whether the log itself was the only source of its key.
     pub self_attested: bool,
+    /// How much was checked.
+    pub depth: Depth,
+    /// Entries before the place where verification began: known by their root alone.
+    pub begins_at: u64,
     /// Entries of the log.
     pub tree_size: u64,
     /// RFC 6962 root over them.
@@ -43,27 +61,42 @@ pub struct Report {
     pub covered: u64,
     /// What the entries are.
     pub counts: Counts,
-    /// Checkpoint notes found in the log, all verified.
+    /// What producers' counts say is missing. Known only with [`Depth::Everything`].
+    pub lost: Lost,
+    /// Checkpoint notes found in the log.
     pub checkpoints: u64,
-    /// Groups.
+    /// Groups that were read.
     pub commits: u64,
-    /// Segments.
+    /// Segments that were read.
     pub segments: u64,
-    /// Frames.
+    /// Frames of the log.
     pub frames: u64,
-    /// Bytes, all accounted for.
+    /// Bytes that were read, all accounted for.
     pub bytes: u64,
+    /// Bytes behind the last commit: a write that was interrupted, or is going on. They are no part of the log.
+    pub torn: u64,
 }
 
 /// Verifies a log segment by segment. Memory: one segment and the log's [`LogState`].
 #[derive(Debug)]
 pub struct Verifier {
     trust: Trust,
+    depth: Depth,
     expected: Vec<UnverifiedCheckpoint>,
     covered: u64,
     state: LogState,
     chain: Chain,
     assembler: Assembler,
+    /// Number of the first segment that is read.
+    first: u32,
+    /// Whether the log must say that what lies before was dropped on purpose, and from where on it says that it keeps.
+    dropped: bool,
+    retained: u64,
+    /// The checkpoint before the sealed state from which verification begins, until that state is read.
+    anchor: Option<UnverifiedCheckpoint>,
+    begins_at: u64,
+    /// Signatures met and not yet checked.
+    unchecked: Vec<Unchecked>,
     /// Entries since the last commit.
     pending: u32,
     /// Whether a frame of a group has come that no commit has closed.
@@ -72,26 +105,47 @@ pub struct Verifier {
     checkpoints: u64,
     commits: u64,
     bytes: u64,
+    torn: Option<(Place, u64)>,
     /// The first error: a log that failed once is not verified by going on.
     failure: Option<Error>,
 }
 
 impl Verifier {
-    /// Begins with nothing but whom to trust.
-    pub fn new(trust: Trust) -> Self {
+    /// Begins at the first entry, with nothing but whom to trust.
+    pub fn new(trust: Trust, depth: Depth) -> Self {
+        Self::kept_from(0, trust, depth)
+    }
+
+    /// Begins at segment `first`, the oldest that is kept: the log must say that what lies before was dropped on
+    /// purpose. 0 begins at the first entry.
+    pub fn kept_from(first: u32, trust: Trust, depth: Depth) -> Self {
+        Self { first, dropped: first > 0, ..Self::since(first, trust, depth) }
+    }
+
+    /// Begins at the sealed state at the start of segment `first`, because the caller chose so: what lies before is
+    /// theirs to answer for.
+    pub fn since(first: u32, trust: Trust, depth: Depth) -> Self {
         Self {
+            dropped: false,
+            retained: 0,
             trust,
+            depth,
             expected: Vec::new(),
             covered: 0,
             state: LogState::new(),
             chain: Chain::default(),
             assembler: Assembler::default(),
+            first,
+            anchor: None,
+            begins_at: 0,
+            unchecked: Vec::new(),
             pending: 0,
             open: false,
             segments: 0,
             checkpoints: 0,
             commits: 0,
             bytes: 0,
+            torn: None,
             failure: None,
         }
     }
@@ -106,13 +160,19 @@ impl Verifier {
         Ok(())
     }
 
-    /// Where the first frame of the next segment must stand.
-    pub fn next_segment(&self) -> Chain {
-        let mut chain = self.chain;
+    /// Where the first frame of the next segment, whose bytes these are, must stand.
+    fn next_segment(&self, bytes: &[u8]) -> Chain {
         if self.segments > 0 {
+            let mut chain = self.chain;
             chain.next_segment();
+            return chain;
         }
-        chain
+        // In the middle of a log the first frame says where it stands; only the segment is known.
+        let header = bytes.first_chunk().and_then(|bytes| FrameHeader::from_bytes(bytes).ok());
+        match header {
+            Some(header) if self.first > 0 && header.segment == self.first => Chain::at(&header),
+            _ => Chain::starting_segment(self.first),
+        }
     }
 
     /// Takes the next segment whole, in order of number.
@@ -125,8 +185,34 @@ impl Verifier {
         done
     }
 
+    /// Takes the last segment, which may end in room for frames to come, and in a group that was never committed; gives
+    /// where the committed part ends.
+    ///
+    /// # Errors
+    /// As [`Verifier::segment`]; damage before the last commit is no torn tail.
+    pub fn last_segment(&mut self, name: &str, bytes: &[u8]) -> Result<Tail> {
+        let done = self.failure.clone().map_or_else(|| self.up_to_last_commit(name, bytes), Err);
+        self.failure = done.clone().err();
+        done
+    }
+
+    fn up_to_last_commit(&mut self, name: &str, bytes: &[u8]) -> Result<Tail> {
+        let start = self.next_segment(bytes);
+        let tail = find_tail(name, start, bytes)?;
+        let nothing_yet = self.segments == 0;
+        if tail.committed > 0 || nothing_yet {
+            self.frames(name, &bytes[..tail.committed])?;
+        }
+        if tail.torn > 0 || tail.committed == 0 {
+            let frame = if tail.committed == 0 { start.number() } else { self.chain.number() };
+            let place = Place { segment: name.to_owned(), offset: tail.committed as u64, frame };
+            self.torn = Some((place, tail.torn as u64));
+        }
+        Ok(tail)
+    }
+
     fn frames(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.chain = self.next_segment();
+        self.chain = self.next_segment(bytes);
         let here = |error: Error, at: usize, chain: &Chain| error.at(name, at as u64, chain.number());
         within("segment", bytes.len(), MAX_SEGMENT_LEN).map_err(|error| here(error, 0, &self.chain))?;
         let expected = segment_name(self.chain.segment());
@@ -137,7 +223,12 @@ impl Verifier {
         let (mut at, mut committed) = (0, 0);
         while at < bytes.len() {
             let before = self.chain;
+            let met = self.unchecked.len();
             at += self.frame(&bytes[at..]).map_err(|error| here(error, at, &before))?;
+            if self.unchecked.len() > met {
+                let place = Place { segment: name.to_owned(), offset: at as u64, frame: before.number() };
+                self.place_unchecked(met, &place);
+            }
             if !self.open {
                 committed = at;
             }
@@ -151,10 +242,15 @@ impl Verifier {
         Ok(())
     }
 
+    fn place_unchecked(&mut self, from: usize, place: &Place) {
+        let met: Vec<_> = self.unchecked.drain(from..).collect();
+        self.unchecked.extend(met.into_iter().map(|unchecked| unchecked.at(place.clone())));
+    }
+
     fn frame(&mut self, bytes: &[u8]) -> Result<usize> {
         let (kind, body, len) = self.chain.read(bytes)?;
         // Every group but the log's first begins with the checkpoint of the commit before it, and only there.
-        let due = !self.open && self.commits > 0;
+        let due = !self.open && (self.commits > 0 || self.first > 0);
         if due != (kind == FrameKind::Checkpoint) {
             return Err(Error::FrameOrder {
                 what: "frame kind",
@@ -164,25 +260,91 @@ impl Verifier {
             });
         }
         self.open = true;
-        match self.assembler.push(kind, body)? {
-            Some(Item::Entry(entry)) => {
-                self.state.apply(&entry)?;
+        if let Some(from) = retained(kind, body)? {
+            self.retained = self.retained.max(from);
+        }
+        match kind {
+            FrameKind::Receipt | FrameKind::Input if self.depth == Depth::Roots && self.anchor.is_none() => {
+                let (kind, leaf) = covered(kind, body)?;
+                self.state.cover(kind, leaf);
                 self.pending = self.pending.saturating_add(1);
+                return Ok(len);
             }
-            Some(Item::Checkpoint(note)) => self.note(&note)?,
+            FrameKind::Checkpoint => {
+                self.note(body)?;
+                return Ok(len);
+            }
+            _ => {}
+        }
+        match self.assembler.push(kind, body)? {
+            Some(Item::Entry(entry)) => self.entry(&entry)?,
             Some(Item::Commit(commit)) => self.commit(commit)?,
-            None => {}
+            Some(Item::Checkpoint(_)) | None => {}
         }
         Ok(len)
     }
 
+    fn entry(&mut self, entry: &Entry) -> Result<()> {
+        if let Some(anchor) = self.anchor.take() {
+            self.begin(&anchor, entry)?;
+        }
+        if let (Depth::Roots, Entry::Block { block, payloads }) = (self.depth, entry) {
+            self.state.cover_block(block, payloads.as_ref(), entry.leaf_hash()?);
+        } else {
+            let unchecked = &mut self.unchecked;
+            self.state.apply_with(entry, &mut |signature| {
+                unchecked.push(signature);
+                Ok(())
+            })?;
+        }
+        self.pending = self.pending.saturating_add(1);
+        Ok(())
+    }
+
+    /// Takes the state from which verification begins; it must be the one that the checkpoint before it signed.
+    fn begin(&mut self, anchor: &UnverifiedCheckpoint, entry: &Entry) -> Result<()> {
+        let Entry::Input(input) = entry else {
+            return Err(Error::Sealed {
+                why: "the segment does not begin with one: start at an earlier segment",
+            });
+        };
+        self.state = LogState::from_sealed(&SealedState::of(input)?)?;
+        self.matches(anchor)?;
+        self.check_now(anchor)?;
+        self.covered = anchor.claimed().size;
+        self.begins_at = anchor.claimed().size;
+        self.meet_expected()
+    }
+
     /// A checkpoint in the log attests the commit before it.
-    fn note(&mut self, note: &str) -> Result<()> {
-        let checkpoint = UnverifiedCheckpoint::parse(note)?;
+    fn note(&mut self, body: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(body)
+            .map_err(|_| Error::Shape { what: "checkpoint", why: "it is not UTF-8".into() })?;
+        self.checkpoints += 1;
+        if self.depth == Depth::Roots && self.state.size() > 0 {
+            let here = self.state.checkpoint()?;
+            if text.strip_prefix(&here.to_string()).is_none_or(|rest| !rest.starts_with('\n')) {
+                return self.matches(&UnverifiedCheckpoint::parse(text)?);
+            }
+            return Ok(());
+        }
+        let checkpoint = UnverifiedCheckpoint::parse(text)?;
+        if self.state.size() == 0 {
+            self.anchor = Some(checkpoint);
+            return Ok(());
+        }
         self.matches(&checkpoint)?;
         self.covered = self.covered.max(checkpoint.claimed().size);
-        self.checkpoints += 1;
+        self.unchecked.push(Unchecked::checkpoint(&checkpoint, self.key()?));
         Ok(())
+    }
+
+    fn key(&self) -> Result<&VerifyingKey> {
+        self.state.key().ok_or(Error::Frame { why: "the log has no key" })
+    }
+
+    fn check_now(&self, checkpoint: &UnverifiedCheckpoint) -> Result<()> {
+        checkpoint.verify(self.key()?).map(drop)
     }
 
     fn matches(&self, checkpoint: &UnverifiedCheckpoint) -> Result<()> {
@@ -194,8 +356,7 @@ impl Verifier {
                 expected: format!("{} at size {}", here.root, here.size),
             });
         }
-        let key = self.state.key().ok_or(Error::Frame { why: "the log has no key" })?;
-        checkpoint.verify(key).map(drop)
+        Ok(())
     }
 
     fn commit(&mut self, commit: Commit) -> Result<()> {
@@ -212,16 +373,29 @@ impl Verifier {
         if commit.root != self.state.root() {
             return wrong("root", commit.root.to_string(), self.state.root().to_string());
         }
-        let reached: Vec<_> =
-            self.expected.extract_if(.., |c| c.claimed().size == commit.tree_size).collect();
-        for checkpoint in &reached {
-            self.matches(checkpoint)?;
-            self.covered = self.covered.max(checkpoint.claimed().size);
-        }
+        self.meet_expected()?;
         self.pending = 0;
         self.open = false;
         self.commits += 1;
         Ok(())
+    }
+
+    /// Checks every expected checkpoint of the present size, signature included.
+    fn meet_expected(&mut self) -> Result<()> {
+        let size = self.state.size();
+        let reached: Vec<_> = self.expected.extract_if(.., |c| c.claimed().size == size).collect();
+        for checkpoint in &reached {
+            self.matches(checkpoint)?;
+            self.check_now(checkpoint)?;
+            self.covered = self.covered.max(size);
+        }
+        Ok(())
+    }
+
+    /// The signatures met so far, to be checked by the caller. Those that nobody takes are checked by
+    /// [`Verifier::finish`].
+    pub fn take_unchecked(&mut self) -> Vec<Unchecked> {
+        std::mem::take(&mut self.unchecked)
     }
 
     /// Ends verification: every expected checkpoint must have been met and the trusted key must be one of the log's.
@@ -234,15 +408,33 @@ impl Verifier {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        for unchecked in &self.unchecked {
+            unchecked.check()?;
+        }
         let here = self.state.checkpoint()?;
         if let Some(missed) = self.expected.iter().map(UnverifiedCheckpoint::claimed).max_by_key(|c| c.size) {
             if missed.size > here.size {
-                return Err(Error::RolledBack { actual: here.size, expected: missed.size });
+                let error = Error::RolledBack { actual: here.size, expected: missed.size };
+                // Where the log stopped being readable is where to look.
+                return Err(match self.torn {
+                    Some((place, _)) => error.at(&place.segment, place.offset, place.frame),
+                    None => error,
+                });
             }
+            let before = missed.size < self.begins_at;
             return Err(Error::Checkpoint {
                 size: missed.size,
                 actual: missed.root.to_string(),
-                expected: "no commit at that size".into(),
+                expected: if before {
+                    format!("nothing to compare it with: entries before {} were not read", self.begins_at)
+                } else {
+                    "no commit at that size".into()
+                },
+            });
+        }
+        if self.dropped && self.begins_at > self.retained {
+            return Err(Error::Sealed {
+                why: "entries before it are missing, and no entry says that they were dropped",
             });
         }
         if let Trust::Key(trusted) = &self.trust
@@ -254,15 +446,19 @@ impl Verifier {
             origin: here.origin,
             key: self.state.key().map(ToString::to_string).unwrap_or_default(),
             self_attested: self.trust == Trust::SelfAttested,
+            depth: self.depth,
+            begins_at: self.begins_at,
             tree_size: here.size,
             root: here.root,
             covered: self.covered,
             counts: self.state.counts(),
+            lost: self.state.lost(),
             checkpoints: self.checkpoints,
             commits: self.commits,
             segments: self.segments,
             frames: self.chain.number(),
             bytes: self.bytes,
+            torn: self.torn.map_or(0, |(_, bytes)| bytes),
         };
         Ok((report, self.state, self.chain))
     }
@@ -271,7 +467,7 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Entry, KeyChange};
+    use crate::entry::KeyChange;
     use crate::input::{Input, InputKind};
     use crate::key::SigningKey;
 
@@ -306,7 +502,7 @@ mod tests {
     }
 
     fn verify(name: &str, bytes: &[u8]) -> Result<Report> {
-        let mut verifier = Verifier::new(Trust::SelfAttested);
+        let mut verifier = Verifier::new(Trust::SelfAttested, Depth::Everything);
         verifier.segment(name, bytes)?;
         verifier.finish()
     }
@@ -314,7 +510,7 @@ mod tests {
     #[test]
     fn a_log_is_verified_from_bytes_alone() {
         let (bytes, note) = segment(2);
-        let mut verifier = Verifier::new(Trust::Key(key().verifying_key().clone()));
+        let mut verifier = Verifier::new(Trust::Key(key().verifying_key().clone()), Depth::Everything);
         verifier.expect_checkpoint(&note).unwrap();
         verifier.segment("00000000.seg", &bytes).unwrap();
         let report = verifier.finish().unwrap();
@@ -332,7 +528,7 @@ mod tests {
     fn a_segment_under_another_name_or_without_bytes_is_refused() {
         assert_eq!(verify("00000001.seg", &segment(1).0).unwrap_err().code(), "KNHK-E1120");
         assert_eq!(verify("00000000.seg", &[]).unwrap_err().code(), "KNHK-E1122");
-        assert!(Verifier::new(Trust::SelfAttested).finish().is_err());
+        assert!(Verifier::new(Trust::SelfAttested, Depth::Everything).finish().is_err());
     }
 
     #[test]
@@ -340,7 +536,7 @@ mod tests {
         let (good, _) = segment(1);
         let mut bad = good.clone();
         *bad.last_mut().unwrap() ^= 1;
-        let mut verifier = Verifier::new(Trust::SelfAttested);
+        let mut verifier = Verifier::new(Trust::SelfAttested, Depth::Everything);
         let error = verifier.segment("00000000.seg", &bad).unwrap_err();
         assert_eq!(verifier.segment("00000000.seg", &good).unwrap_err(), error);
         assert_eq!(verifier.finish().unwrap_err(), error);
@@ -351,7 +547,7 @@ mod tests {
         let (bytes, note) = segment(2);
         let size = UnverifiedCheckpoint::parse(&note).unwrap().claimed().clone();
         let between = crate::checkpoint::Checkpoint { size: 2, ..size }.sign(&key()).unwrap();
-        let mut verifier = Verifier::new(Trust::SelfAttested);
+        let mut verifier = Verifier::new(Trust::SelfAttested, Depth::Everything);
         verifier.expect_checkpoint(&between).unwrap();
         verifier.segment("00000000.seg", &bytes).unwrap();
         assert_eq!(verifier.finish().unwrap_err().code(), "KNHK-E1116");

@@ -18,9 +18,12 @@ use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::{Interned, Table};
 use knhk_evidence::merkle;
 use knhk_evidence::multiproof::multiproof;
+use knhk_evidence::producers::ProducerAt;
 use knhk_evidence::proof::{InBlock, Proof, Proven, Subject};
 use knhk_evidence::receipt::{Draft, Operation, Outcome, ReceiptId, Signed};
-use knhk_evidence::record::{FLAG_CLOCK_AHEAD, RECORD_LEN, Record, dedupe_key};
+use knhk_evidence::record::{FLAG_CLOCK_AHEAD, Numbered, RECORD_LEN, Record, dedupe_key};
+use knhk_evidence::sealed::SealedState;
+use knhk_evidence::state::LogState;
 use knhk_evidence::tiles::{TileFile, Tiler};
 use knhk_evidence::{Bytes, Hash, SigningKey, canonical};
 use serde::{Deserialize, Serialize};
@@ -107,6 +110,50 @@ fn record() {
 }
 
 #[test]
+fn producer() {
+    let place = Numbered { epoch: 3, number: 1_000_000 };
+    let mut record = records()[0];
+    record.set_numbered(place);
+    let opened = ProducerAt { source: 7, epoch: 3, next: 0 };
+    let closed = ProducerAt { next: 1_000_001, ..opened };
+    let body = |at: &ProducerAt| hex::encode(canonical::to_bytes(at).unwrap());
+    golden(
+        "producer",
+        &[
+            ("dedupe_key", hex::encode(place.to_bytes())),
+            ("record", hex::encode(record.to_bytes())),
+            ("opened_body", body(&opened)),
+            ("closed_body", body(&closed)),
+        ],
+    );
+    assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap().numbered(), Some(place));
+}
+
+#[test]
+fn sealed_state() {
+    let mut state = LogState::new();
+    state.apply(&Entry::KeyChange(KeyChange::first(&key(), 1_700_000_000_000).unwrap())).unwrap();
+    for (table, text) in [(Table::Sector, "finance"), (Table::EventType, "order"), (Table::Source, "shop")] {
+        let interned = state.tables().propose(table, text);
+        let input = Input::new(InputKind::Interned, None, 1_700_000_000_001, &interned).unwrap();
+        state.apply(&Entry::Input(input)).unwrap();
+    }
+    let opened = ProducerAt { source: 0, epoch: 3, next: 0 };
+    let input = Input::new(InputKind::ProducerOpened, None, 1_700_000_000_002, &opened).unwrap();
+    state.apply(&Entry::Input(input)).unwrap();
+    let sealed = state.seal().to_input().unwrap();
+    golden(
+        "sealed-state",
+        &[
+            ("entry", hex::encode(sealed.to_bytes().unwrap())),
+            ("body", hex::encode(&sealed.body.0)),
+            ("root", state.root().to_string()),
+        ],
+    );
+    assert_eq!(LogState::from_sealed(&SealedState::of(&sealed).unwrap()).unwrap().root(), state.root());
+}
+
+#[test]
 fn block_header() {
     let block = block();
     let header = block.header();
@@ -116,7 +163,7 @@ fn block_header() {
             ("header", hex::encode(header.to_bytes())),
             ("header_digest", header.digest().to_string()),
             ("records_root", header.records_root.to_string()),
-            ("records", hex::encode(&block.to_bytes()[128..])),
+            ("records", hex::encode(&block.as_bytes()[128..])),
             ("payloads", hex::encode(Payloads::seal(&block, &PAYLOADS).unwrap().as_bytes())),
             (
                 "leaf_data",

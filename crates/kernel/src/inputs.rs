@@ -100,6 +100,8 @@ pub enum Meaning {
     Started(KernelStarted),
     /// A name got a number; see [`knhk_evidence::intern`].
     Interned,
+    /// The log's own bookkeeping, on which no decision depends.
+    OfTheLog,
     /// A pack was admitted.
     Admitted(SectorAdmitted),
     /// A cycle is due.
@@ -119,6 +121,10 @@ impl Meaning {
         Ok(match input.kind {
             InputKind::KernelStarted => Self::Started(body(input)?),
             InputKind::Interned => Self::Interned,
+            InputKind::LogSealed
+            | InputKind::LogRetained
+            | InputKind::ProducerOpened
+            | InputKind::ProducerClosed => Self::OfTheLog,
             InputKind::SectorAdmitted => Self::Admitted(body(input)?),
             InputKind::CycleDue => Self::Cycle(body(input)?),
             InputKind::Measurement => Self::Measured(body(input)?),

@@ -90,7 +90,9 @@ impl Kernel {
         let time_ms = self.time_ms;
         let sector = input.sector.as_deref().unwrap_or_default();
         match meaning {
-            Meaning::Started(_) | Meaning::Interned | Meaning::Measured(_) => Ok(Vec::new()),
+            Meaning::Started(_) | Meaning::Interned | Meaning::OfTheLog | Meaning::Measured(_) => {
+                Ok(Vec::new())
+            }
             Meaning::Admitted(pack) => self.admit(sector, &pack, time_ms),
             Meaning::Cycle(due) => crate::cycle::run(self, sector, &due, time_ms, probe),
             Meaning::Command(command) => crate::command::obey(self, sector, &command, time_ms, probe),
@@ -139,7 +141,7 @@ impl Kernel {
                     state.measured = Some(*measured);
                 }
             }
-            Meaning::Admitted(_) | Meaning::Cycle(_) | Meaning::Command(_) => {}
+            Meaning::OfTheLog | Meaning::Admitted(_) | Meaning::Cycle(_) | Meaning::Command(_) => {}
         }
         Ok(meaning)
     }

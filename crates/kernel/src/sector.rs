@@ -140,7 +140,10 @@ impl SectorState {
     /// Remembers the identities of a block's events.
     pub(crate) fn remember(&mut self, block: &Block) {
         for record in block.records() {
-            self.seen.insert(record.dedupe_key);
+            // A producer that counts needs no memory of its events: the log refuses a repeat.
+            if record.numbered().is_none() {
+                self.seen.insert(record.dedupe_key);
+            }
         }
     }
 

@@ -279,12 +279,23 @@ pub(crate) enum Receipts {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// Check every byte of a log: frames, hashes, chains, signatures, checkpoints.
+    ///
+    /// `--roots` is many times faster: every byte is checked against the root under the newest signed checkpoint, but the
+    /// signatures of single receipts and the rules between entries are not. `--since` checks only what came after a
+    /// checkpoint that was kept, and that it is still a part of the log.
+    #[command(after_help = "Example: knhk log verify DIR --key key.pub --since checkpoint-of-last-month")]
     Verify {
         /// Data directory.
         dir: PathBuf,
         /// Verifier key: a file, or its text. Without it the directory's own public key is used (self-attested).
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+        /// Check roots and the newest checkpoint only.
+        #[arg(long)]
+        roots: bool,
+        /// A signed checkpoint that was kept elsewhere (a copy of `DIR/checkpoint`), and verified then.
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
     },
     /// Write the proof that a checkpoint you kept is a prefix of the log as it is now: a file that verifies offline.
     ///

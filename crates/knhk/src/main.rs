@@ -118,8 +118,9 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
                 receipts::check(proof, key, event.as_deref(), cli.format, out)
             }
         },
-        Command::Log(cli::LogCommand::Verify { dir, key }) => {
-            verify::run(dir, key.as_deref(), cli.format, out)
+        Command::Log(cli::LogCommand::Verify { dir, key, roots, since }) => {
+            let wanted = verify::Wanted { key: key.as_deref(), roots: *roots, since: since.as_deref() };
+            verify::run(dir, &wanted, cli.format, out)
         }
         Command::Log(cli::LogCommand::Consistency { data, from, output }) => {
             consistency::prove(&data.data, from, output.as_deref(), out)

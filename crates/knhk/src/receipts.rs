@@ -12,7 +12,7 @@ use knhk_evidence::receipt::{Draft, ReceiptId};
 use knhk_evidence::record::{MAX_PAYLOAD_LEN, dedupe_key};
 use knhk_evidence::{Hash, canonical};
 use knhk_kernel::decision::Body;
-use knhk_storage::{audit, read};
+use knhk_storage::{prove, read};
 use serde::Serialize;
 
 use crate::cli::Format;
@@ -117,10 +117,10 @@ pub(crate) fn prove(
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     let proof = if let Some(sequence) = find_observation(dir, what)? {
-        audit::prove_observation(dir, sequence)?.0
+        prove::prove_observation(dir, sequence)?.0
     } else {
         let (_, entry) = find_receipt(dir, what)?;
-        audit::prove_entry(dir, entry)?.0
+        prove::prove_entry(dir, entry)?.0
     };
     match output {
         Some(path) => fs::write(path, proof.to_string()).map_err(CliError::writing(path))?,
@@ -218,7 +218,7 @@ pub(crate) fn check(
 }
 
 /// A file, of which no more is read than what is refused for its length.
-fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     let file = fs::File::open(path).map_err(CliError::reading(path))?;
     let mut bytes = Vec::new();
     file.take(limit as u64 + 2).read_to_end(&mut bytes).map_err(CliError::reading(path))?;

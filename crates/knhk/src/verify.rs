@@ -1,31 +1,65 @@
 //! `knhk log verify`: every byte of a log, checked with a public key and nothing else.
 
 use std::fs;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
+use indicatif::ProgressBar;
 use knhk_evidence::VerifyingKey;
-use knhk_evidence::verify::Report;
-use knhk_storage::audit;
+use knhk_evidence::note::MAX_NOTE_LEN;
+use knhk_evidence::verify::{Depth, Report};
+use knhk_storage::audit::{self, Audit};
 use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
+use crate::receipts::read_bounded;
 use crate::table::thousands;
 use crate::{exit, json};
+
+/// How the log is to be verified.
+pub(crate) struct Wanted<'a> {
+    /// Verifier key: text, or a file.
+    pub(crate) key: Option<&'a str>,
+    /// Roots and checkpoint only.
+    pub(crate) roots: bool,
+    /// A checkpoint that was kept.
+    pub(crate) since: Option<&'a Path>,
+}
 
 /// Verifies the log in `dir`.
 pub(crate) fn run(
     dir: &Path,
-    key: Option<&str>,
+    wanted: &Wanted<'_>,
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     if !dir.join("log").is_dir() {
         return Err(CliError::NoLog { path: dir.to_owned() });
     }
-    let trusted = key.map(read_key).transpose()?;
-    let report = audit::verify(dir, trusted.as_ref(), &[])?;
+    let trusted = wanted.key.map(read_key).transpose()?;
+    let kept = match wanted.since {
+        Some(path) => {
+            let bytes = read_bounded(path, MAX_NOTE_LEN)?;
+            let not_text =
+                |_| knhk_evidence::Error::Shape { what: "checkpoint", why: "it is not UTF-8".into() };
+            Some(String::from_utf8(bytes).map_err(not_text)?)
+        }
+        None => None,
+    };
+    let kept: Vec<&str> = kept.as_deref().into_iter().collect();
+    let depth = if wanted.roots { Depth::Roots } else { Depth::Everything };
+    let audit = Audit { trusted: trusted.as_ref(), kept: &kept, depth, since_kept: wanted.since.is_some() };
+    let bar = ProgressBar::hidden();
+    if std::io::stderr().is_terminal() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+    }
+    let report = audit::verify_with(dir, &audit, &mut |progress| {
+        bar.set_length(u64::from(progress.of));
+        bar.set_position(u64::from(progress.segments));
+    });
+    bar.finish_and_clear();
+    let report = report?;
     if format == Format::Text {
         write(&report, out).map_err(CliError::Output)?;
     } else {
@@ -50,6 +84,8 @@ struct Outcome {
     self_attested: bool,
     origin: String,
     key: String,
+    depth: &'static str,
+    begins_at: u64,
     entries: u64,
     covered: u64,
     root: String,
@@ -58,9 +94,12 @@ struct Outcome {
     receipts: u64,
     inputs: u64,
     payloads_erased: u64,
+    numbers_lost: u64,
+    epochs_abandoned: u64,
     checkpoints: u64,
     segments: u64,
     bytes: u64,
+    torn_bytes: u64,
 }
 
 impl From<&Report> for Outcome {
@@ -70,6 +109,11 @@ impl From<&Report> for Outcome {
             self_attested: report.self_attested,
             origin: report.origin.clone(),
             key: report.key.clone(),
+            depth: match report.depth {
+                Depth::Roots => "roots",
+                Depth::Everything => "everything",
+            },
+            begins_at: report.begins_at,
             entries: report.tree_size,
             covered: report.covered,
             root: report.root.to_string(),
@@ -78,16 +122,32 @@ impl From<&Report> for Outcome {
             receipts: report.counts.receipts,
             inputs: report.counts.inputs,
             payloads_erased: report.counts.payloads_erased,
+            numbers_lost: report.lost.numbers,
+            epochs_abandoned: report.lost.abandoned,
             checkpoints: report.checkpoints,
             segments: report.segments,
             bytes: report.bytes,
+            torn_bytes: report.torn,
         }
     }
 }
 
 fn write(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     let counts = &report.counts;
-    writeln!(out, "verified: {} bytes, every one accounted for", thousands(report.bytes))?;
+    let how = match report.depth {
+        Depth::Roots => {
+            "under the root; signatures of single receipts were not checked (without --roots they are)"
+        }
+        Depth::Everything => "every one accounted for",
+    };
+    writeln!(out, "verified: {} bytes, {how}", thousands(report.bytes))?;
+    if report.begins_at > 0 {
+        writeln!(
+            out,
+            "  begun at entry {}: what lies before is known by its root alone",
+            thousands(report.begins_at)
+        )?;
+    }
     writeln!(
         out,
         "  {} entries: {} blocks with {} observations, {} receipts, {} inputs",
@@ -99,6 +159,27 @@ fn write(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     )?;
     if counts.payloads_erased > 0 {
         writeln!(out, "  {} payloads were erased; their hashes stand", thousands(counts.payloads_erased))?;
+    }
+    if report.lost.numbers > 0 {
+        writeln!(
+            out,
+            "  {} observations were numbered by their producers and never arrived",
+            thousands(report.lost.numbers)
+        )?;
+    }
+    if report.lost.abandoned > 0 {
+        writeln!(
+            out,
+            "  {} counts of producers were never closed: they may have lost their last observations",
+            thousands(report.lost.abandoned)
+        )?;
+    }
+    if report.torn > 0 {
+        writeln!(
+            out,
+            "  {} bytes behind the last commit are no part of the log: a write was interrupted, or is going on",
+            thousands(report.torn)
+        )?;
     }
     writeln!(
         out,

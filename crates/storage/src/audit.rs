@@ -1,46 +1,101 @@
-//! Verification of a directory, and proofs from it. Nothing here writes.
+//! Verification of a directory. Nothing here writes.
 
-use std::path::Path;
+use std::num::NonZero;
+use std::thread;
 
-use knhk_evidence::block::Block;
+use knhk_evidence::VerifyingKey;
 use knhk_evidence::checkpoint::UnverifiedCheckpoint;
-use knhk_evidence::entry::Entry;
-use knhk_evidence::merkle::inclusion_path;
-use knhk_evidence::proof::{InBlock, Proof, Subject};
-use knhk_evidence::record::Record;
-use knhk_evidence::verify::{Report, Trust, Verifier, segment_name};
-use knhk_evidence::{Hash, VerifyingKey};
+use knhk_evidence::entry::{Assembler, Entry, Item};
+use knhk_evidence::frame::{Chain, FRAME_HEADER_LEN, FrameHeader};
+use knhk_evidence::input::InputKind;
+use knhk_evidence::unchecked::Unchecked;
+use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
 
-use crate::directory::{Directory, read_bounded};
+use crate::ahead::Ahead;
+use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::read;
+use crate::medium::How;
 
 /// Bytes of `key.pub`.
 const MAX_KEY_FILE_LEN: usize = 1024;
 
-/// Verifies every byte of a log and its checkpoint.
-///
-/// `trusted` is the key obtained elsewhere; without one the log vouches for itself and the report says so. `kept` are
-/// signed checkpoints kept elsewhere: the log must agree with each.
+/// How a log is to be verified.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit<'a> {
+    /// The key obtained elsewhere; without one the log vouches for itself, and the report says so.
+    pub trusted: Option<&'a VerifyingKey>,
+    /// Signed checkpoints kept elsewhere: the log must agree with each.
+    pub kept: &'a [&'a str],
+    /// How much is checked.
+    pub depth: Depth,
+    /// Whether to begin at the newest sealed state that every kept checkpoint covers, instead of at the first entry that
+    /// is there. What lies before was verified when those checkpoints were.
+    pub since_kept: bool,
+}
+
+impl Default for Audit<'_> {
+    fn default() -> Self {
+        Self { trusted: None, kept: &[], depth: Depth::Everything, since_kept: false }
+    }
+}
+
+/// How far verification has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Segments done.
+    pub segments: u32,
+    /// Segments in all.
+    pub of: u32,
+}
+
+/// Verifies every byte of a log, its signatures and its checkpoint.
 ///
 /// # Errors
 /// Gives the first thing that is wrong, with its place. A log without checkpoint is refused.
-pub fn verify(dir: &Path, trusted: Option<&VerifyingKey>, kept: &[&str]) -> Result<Report> {
-    let directory = Directory::new(dir);
+pub fn verify(
+    directory: impl Into<Directory>,
+    trusted: Option<&VerifyingKey>,
+    kept: &[&str],
+) -> Result<Report> {
+    verify_with(directory, &Audit { trusted, kept, ..Audit::default() }, &mut |_| {})
+}
+
+/// Like [`verify`], as `audit` says. Signatures are checked on every core; `progress` is called after each segment.
+pub fn verify_with(
+    directory: impl Into<Directory>,
+    audit: &Audit<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report> {
+    let directory = directory.into();
     let segments = directory.segments()?;
     // The directory's own key is a claim like any other: it must be one of the log's.
-    let published = published_key(dir)?;
-    let mut verifier = Verifier::new(trusted.map_or(Trust::SelfAttested, |key| Trust::Key(key.clone())));
+    let published = published_key(&directory)?;
     let checkpoint = directory.read_checkpoint()?.ok_or_else(|| Error::Layout {
         path: directory.checkpoint(),
         why: "there is no checkpoint: open the log once",
     })?;
-    verifier.expect_checkpoint(&checkpoint)?;
-    for note in kept {
+    let trust = audit.trusted.map_or(Trust::SelfAttested, |key| Trust::Key(key.clone()));
+    let starts = audit.kept.iter().map(|note| newest_start(&directory, note));
+    let (first, mut verifier) = match starts.collect::<Result<Vec<_>>>()?.into_iter().min() {
+        Some(first) if audit.since_kept && first > segments.start => {
+            (first, Verifier::since(first, trust, audit.depth))
+        }
+        _ => (segments.start, Verifier::kept_from(segments.start, trust, audit.depth)),
+    };
+    for note in [checkpoint.as_str()].iter().chain(audit.kept) {
         verifier.expect_checkpoint(note)?;
     }
-    for number in 0..segments {
-        verifier.segment(&segment_name(number), &directory.read_segment(number)?)?;
+    for number in first..segments.end {
+        let (name, bytes) = (segment_name(number), directory.read_segment(number)?);
+        let read = if number + 1 == segments.end {
+            verifier.last_segment(&name, &bytes).map(drop)
+        } else {
+            verifier.segment(&name, &bytes)
+        };
+        // A wrong signature stands before whatever else was found behind it.
+        check_in_parallel(&verifier.take_unchecked())?;
+        read?;
+        progress(Progress { segments: number + 1 - first, of: segments.end - first });
     }
     let (report, state, _) = verifier.finish_for_append()?;
     if !state.keys().contains(&published) {
@@ -49,85 +104,80 @@ pub fn verify(dir: &Path, trusted: Option<&VerifyingKey>, kept: &[&str]) -> Resu
     Ok(report)
 }
 
+/// Checks signatures on every core; gives the error of the first that is wrong.
+pub(crate) fn check_in_parallel(unchecked: &[Unchecked]) -> Result<()> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = unchecked.len().div_ceil(cores).max(1);
+    let check = |part: &[Unchecked]| part.iter().try_for_each(Unchecked::check);
+    if unchecked.len() < 2 * cores {
+        return Ok(check(unchecked)?);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = unchecked.chunks(share).map(|part| scope.spawn(move || check(part))).collect();
+        for part in parts {
+            // A panic of a worker is this thread's panic, as if it had done the work itself.
+            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
+    })
+}
+
+/// The newest segment whose sealed state the checkpoint covers; the first that is there if there is none.
+pub(crate) fn newest_start(directory: &Directory, note: &str) -> Result<u32> {
+    let size = UnverifiedCheckpoint::parse(note)?.claimed().size;
+    let segments = directory.segments()?;
+    for number in segments.clone().skip(1).rev() {
+        if sealed_at(directory, number)?.is_some_and(|sealed| sealed <= size) {
+            return Ok(number);
+        }
+    }
+    Ok(segments.start)
+}
+
+/// Size of the log where a segment begins, if it begins with a sealed state. Damage shows when it is verified.
+pub(crate) fn sealed_at(directory: &Directory, number: u32) -> Result<Option<u64>> {
+    let path = directory.segment(number);
+    let mut file = Ahead::new(directory.open(&path, How::Read)?);
+    let (mut chain, mut assembler, mut size) = (None, Assembler::default(), None);
+    for _ in 0..2 {
+        let bytes = file.peek(FRAME_HEADER_LEN).map_err(Error::io("read", &path))?;
+        let Some(header) = bytes.first_chunk().and_then(|bytes| FrameHeader::from_bytes(bytes).ok()) else {
+            return Ok(None);
+        };
+        let len = FRAME_HEADER_LEN + header.len as usize;
+        let bytes = file.peek(len).map_err(Error::io("read", &path))?;
+        let read = chain
+            .get_or_insert(Chain::at(&header))
+            .read(bytes)
+            .and_then(|(kind, body, _)| assembler.push(kind, body));
+        file.skip(len);
+        match read {
+            Ok(Some(Item::Checkpoint(note))) => {
+                size = UnverifiedCheckpoint::parse(&note).ok().map(|note| note.claimed().size);
+            }
+            Ok(Some(Item::Entry(Entry::Input(input)))) if input.kind == InputKind::LogSealed => {
+                return Ok(size);
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
 /// The key that the directory publishes in `key.pub`. Whoever can change the log can change it too.
-pub fn published_key(dir: &Path) -> Result<VerifyingKey> {
-    let path = Directory::new(dir).public_key();
-    let bytes = read_bounded(&path, MAX_KEY_FILE_LEN)?;
+pub fn published_key(directory: impl Into<Directory>) -> Result<VerifyingKey> {
+    let directory = directory.into();
+    let path = directory.public_key();
+    let bytes = directory.read_bounded(&path, MAX_KEY_FILE_LEN)?;
     let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
     Ok(text.ok_or(Error::Layout { path, why: "it is not one line of text" })?.parse()?)
 }
 
 /// The newest signed checkpoint, as it stands beside the log; unverified.
-pub fn checkpoint_note(dir: &Path) -> Result<String> {
-    let directory = Directory::new(dir);
+pub fn checkpoint_note(directory: impl Into<Directory>) -> Result<String> {
+    let directory = directory.into();
     directory.read_checkpoint()?.ok_or_else(|| Error::Layout {
         path: directory.checkpoint(),
         why: "there is no checkpoint: open the log once",
     })
-}
-
-/// Proves observation `sequence` under the newest checkpoint; gives its record too.
-///
-/// Reads the log up to the checkpoint and keeps 32 bytes per entry.
-pub fn prove_observation(dir: &Path, sequence: u64) -> Result<(Proof, Record)> {
-    let mut found = None;
-    let (leaves, note) = leaves(dir, |index, entry| {
-        if let Entry::Block { block, .. } = entry
-            && let Some((at, record)) = position(block, sequence)
-        {
-            found = Some((index, InBlock::new(block, at)?, record));
-        }
-        Ok(())
-    })?;
-    let Some((index, in_block, record)) = found else {
-        return Err(Error::NotCovered { what: "observation", number: sequence, size: leaves.len() as u64 });
-    };
-    let path = path(&leaves, index)?;
-    Ok((Proof { index, path, subject: Subject::Observation(Box::new(in_block)), checkpoint: note }, record))
-}
-
-/// Proves entry `index` under the newest checkpoint; gives the entry too.
-pub fn prove_entry(dir: &Path, index: u64) -> Result<(Proof, Entry)> {
-    let mut found = None;
-    let (leaves, note) = leaves(dir, |at, entry| {
-        if at == index {
-            found = Some(entry.clone());
-        }
-        Ok(())
-    })?;
-    let entry = found.ok_or(Error::NotCovered { what: "entry", number: index, size: leaves.len() as u64 })?;
-    let subject = Subject::Entry(entry.leaf_data()?);
-    Ok((Proof { index, path: path(&leaves, index)?, subject, checkpoint: note }, entry))
-}
-
-fn position(block: &Block, sequence: u64) -> Option<(u32, Record)> {
-    let at = sequence.checked_sub(block.header().first_sequence)?;
-    let record = block.records().get(usize::try_from(at).ok()?)?;
-    Some((u32::try_from(at).ok()?, *record))
-}
-
-fn path(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
-    Ok(inclusion_path(leaves.iter().copied(), index, leaves.len() as u64)?)
-}
-
-/// The leaf hashes under the newest checkpoint, and the checkpoint.
-pub(crate) fn leaves(
-    dir: &Path,
-    mut visit: impl FnMut(u64, &Entry) -> Result<()>,
-) -> Result<(Vec<Hash>, String)> {
-    let note = checkpoint_note(dir)?;
-    let size = UnverifiedCheckpoint::parse(&note)?.claimed().size;
-    let mut leaves = Vec::new();
-    for located in read::entries(dir)? {
-        let located = located?;
-        if located.index >= size {
-            break;
-        }
-        leaves.push(located.entry.leaf_hash()?);
-        visit(located.index, &located.entry)?;
-    }
-    if (leaves.len() as u64) < size {
-        return Err(knhk_evidence::Error::RolledBack { actual: leaves.len() as u64, expected: size }.into());
-    }
-    Ok((leaves, note))
 }

@@ -1,7 +1,6 @@
 //! Audit bundles from a directory. Nothing here writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use knhk_evidence::bundle::{self, Bundle, Item, Observations, Shown};
 use knhk_evidence::entry::Entry;
@@ -9,8 +8,9 @@ use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::Interned;
 use knhk_evidence::multiproof::multiproof;
 
-use crate::audit::leaves;
+use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::prove::Leaves;
 
 /// What a bundle is to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,9 @@ pub enum Receipts {
 /// is given away.
 ///
 /// # Errors
-/// Refuses what the checkpoint does not cover, and a log that contradicts itself.
-pub fn bundle(dir: &Path, choice: &Choice) -> Result<(Bundle, Shown)> {
+/// Refuses what the checkpoint does not cover, a log that contradicts itself, and one whose first entries were dropped.
+pub fn bundle(directory: impl Into<Directory>, choice: &Choice) -> Result<(Bundle, Shown)> {
+    let directory = directory.into();
     let mut items = Vec::new();
     let mut first_key = None;
     let (mut names, mut used) = (BTreeMap::new(), BTreeSet::new());
@@ -48,7 +49,7 @@ pub fn bundle(dir: &Path, choice: &Choice) -> Result<(Bundle, Shown)> {
         Receipts::All => BTreeSet::new(),
         Receipts::At(entries) => entries.clone(),
     };
-    let (leaves, checkpoint) = leaves(dir, |index, entry| {
+    let leaves = Leaves::read(&directory, |index, entry| {
         match entry {
             Entry::KeyChange(change) => {
                 if first_key.is_none() {
@@ -84,7 +85,12 @@ pub fn bundle(dir: &Path, choice: &Choice) -> Result<(Bundle, Shown)> {
         }
         Ok(())
     })?;
-    let size = leaves.len() as u64;
+    if leaves.start().size() > 0 {
+        let why =
+            "the log's first entries were dropped, and a bundle begins with the first: use proofs instead";
+        return Err(Error::Layout { path: directory.log(), why });
+    }
+    let size = leaves.size();
     if let Some(sequence) = missing.first() {
         return Err(Error::NotCovered { what: "observation", number: *sequence, size });
     }
@@ -94,8 +100,8 @@ pub fn bundle(dir: &Path, choice: &Choice) -> Result<(Bundle, Shown)> {
     items.extend(names.into_iter().filter(|(number, _)| used.contains(number)).map(|(_, item)| item));
     items.sort_by_key(|(index, _)| *index);
     let indexes: Vec<u64> = items.iter().map(|(index, _)| *index).collect();
-    let hashes = multiproof(leaves, &indexes, size)?;
-    let bundle = Bundle { checkpoint, items, hashes };
+    let hashes = multiproof(leaves.kept().iter().copied(), &indexes, size)?;
+    let bundle = Bundle { checkpoint: leaves.note().to_owned(), items, hashes };
     let key = first_key
         .ok_or(knhk_evidence::Error::Proof { why: "the bundle does not begin with the log's first key" })?;
     let shown = bundle.verify(&key)?;

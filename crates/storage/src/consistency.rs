@@ -1,15 +1,16 @@
 //! Proofs that a checkpoint kept elsewhere is a prefix of the log here.
 
-use std::path::Path;
-
+use knhk_evidence::VerifyingKey;
 use knhk_evidence::checkpoint::UnverifiedCheckpoint;
-use knhk_evidence::consistency::consistency_path;
+use knhk_evidence::consistency::ConsistencyBuilder;
 use knhk_evidence::consistency_proof::{ConsistencyProof, Consistent};
 use knhk_evidence::entry::Entry;
-use knhk_evidence::{VerifyingKey, merkle};
+use knhk_evidence::input::InputKind;
+use knhk_evidence::sealed::SealedState;
 
-use crate::audit::leaves;
+use crate::directory::Directory;
 use crate::error::Result;
+use crate::prove::Leaves;
 
 /// Proves that the signed checkpoint `kept` is a prefix of the log under its newest checkpoint.
 ///
@@ -17,30 +18,45 @@ use crate::error::Result;
 /// before it is given away.
 ///
 /// # Errors
-/// Refuses a checkpoint that covers more than the log's newest, one that has another root at its size, and one that no
-/// key of the log signed.
-pub fn prove_consistency(dir: &Path, kept: &str) -> Result<(ConsistencyProof, Consistent)> {
+/// Refuses a checkpoint that covers more than the log's newest, one that has another root at its size, one that no key of
+/// the log signed, and one that ends before the entries that retention has kept.
+pub fn prove_consistency(
+    directory: impl Into<Directory>,
+    kept: &str,
+) -> Result<(ConsistencyProof, Consistent)> {
     let claimed = UnverifiedCheckpoint::parse(kept)?.claimed().clone();
     let mut keys: Vec<VerifyingKey> = Vec::new();
-    let (leaves, new) = leaves(dir, |_, entry| {
-        if let Entry::KeyChange(change) = entry {
-            keys.push(change.new.parse()?);
+    let leaves = Leaves::read(directory, |_, entry| {
+        match entry {
+            Entry::KeyChange(change) => keys.push(change.new.parse()?),
+            // The keys of entries that are no longer kept.
+            Entry::Input(input) if input.kind == InputKind::LogSealed && keys.is_empty() => {
+                for key in SealedState::of(input)?.keys {
+                    keys.push(key.parse()?);
+                }
+            }
+            _ => {}
         }
         Ok(())
     })?;
-    let size = leaves.len() as u64;
-    if claimed.size > size {
-        return Err(knhk_evidence::Error::RolledBack { actual: size, expected: claimed.size }.into());
+    let (old, new) = (claimed.size, leaves.size());
+    if old > new {
+        return Err(knhk_evidence::Error::RolledBack { actual: new, expected: old }.into());
     }
-    // A length of what is in memory.
-    let covered = usize::try_from(claimed.size).unwrap_or(leaves.len());
-    let root = merkle::root(leaves.iter().take(covered).copied());
-    if root != claimed.root {
-        let (actual, expected) = (claimed.root.to_string(), root.to_string());
-        return Err(knhk_evidence::Error::Checkpoint { size: claimed.size, actual, expected }.into());
+    let mut builder = ConsistencyBuilder::resuming(leaves.start(), old, new)?;
+    let mut tree = leaves.start().clone();
+    for leaf in leaves.kept() {
+        if tree.size() < old {
+            tree.push(*leaf);
+        }
+        builder.push(*leaf);
     }
-    let path = consistency_path(leaves, claimed.size, size)?;
-    let proof = ConsistencyProof { path, old: kept.to_owned(), new };
+    if tree.root() != claimed.root {
+        let (actual, expected) = (claimed.root.to_string(), tree.root().to_string());
+        return Err(knhk_evidence::Error::Checkpoint { size: old, actual, expected }.into());
+    }
+    let proof =
+        ConsistencyProof { path: builder.finish()?, old: kept.to_owned(), new: leaves.note().to_owned() };
     let shown = proof.verify(&keys)?;
     Ok((proof, shown))
 }

@@ -1,28 +1,67 @@
 //! The files of a data directory, and the durable ways to make and replace them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use knhk_evidence::frame::MAX_SEGMENT_LEN;
 use knhk_evidence::note::MAX_NOTE_LEN;
 use knhk_evidence::verify::segment_name;
 
 use crate::error::{Error, Result};
+use crate::medium::{Disk, Guard, How, Medium, MediumFile};
 
-/// Paths below a data directory.
+/// A data directory on a medium. Nothing is touched by naming it.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory {
-    pub(crate) root: PathBuf,
+pub struct Directory {
+    root: PathBuf,
+    medium: Arc<dyn Medium>,
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Directory {
+    /// A data directory on this machine's file system.
+    fn from(root: &P) -> Self {
+        Self::on(Arc::new(Disk), root.as_ref())
+    }
+}
+
+impl From<&Directory> for Directory {
+    fn from(directory: &Directory) -> Self {
+        directory.clone()
+    }
+}
+
+/// Whether a replaced file must be on the disk before the call returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    Synced,
+    /// Only atomic: after a power cut the old or the new file is there, or on some file systems an empty one.
+    Atomic,
 }
 
 impl Directory {
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+    /// A data directory on a medium of the caller's.
+    pub fn on(medium: Arc<dyn Medium>, root: &Path) -> Self {
+        Self { root: root.to_owned(), medium }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it lies on.
+    pub fn medium(&self) -> &Arc<dyn Medium> {
+        &self.medium
     }
 
     pub(crate) fn log(&self) -> PathBuf {
         self.root.join("log")
+    }
+
+    pub(crate) fn spare(&self) -> PathBuf {
+        self.root.join("spare")
     }
 
     pub(crate) fn segment(&self, number: u32) -> PathBuf {
@@ -37,120 +76,132 @@ impl Directory {
         self.root.join("key.pub")
     }
 
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.root.join("lock")
+    pub(crate) fn open(&self, path: &Path, how: How) -> Result<Box<dyn MediumFile>> {
+        let action = match how {
+            How::Read | How::Write => "open",
+            How::CreateNew | How::Replace => "create",
+        };
+        self.medium.open(path, how).map_err(Error::io(action, path))
     }
 
-    /// The number of segments; their files must be exactly `00000000.seg` onwards.
-    pub(crate) fn segments(&self) -> Result<u32> {
+    /// Holds the one writer's lock.
+    pub(crate) fn lock(&self) -> Result<Box<dyn Guard>> {
+        let path = self.root.join("lock");
+        let guard = self.medium.lock(&path).map_err(Error::io("lock", &path))?;
+        guard.ok_or_else(|| Error::Locked { path: self.root.clone() })
+    }
+
+    /// The numbers of the segments. Their files must follow each other; the first ones may be gone.
+    pub(crate) fn segments(&self) -> Result<Range<u32>> {
         let log = self.log();
-        let listing = match fs::read_dir(&log) {
+        let mut names = match self.medium.list(&log) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::NotALog { path: self.root.clone() });
             }
             other => other.map_err(Error::io("list", &log))?,
         };
-        let mut names = Vec::new();
-        for item in listing {
-            names.push(item.map_err(Error::io("list", &log))?.file_name());
-        }
         names.sort();
-        for (number, name) in (0..).zip(&names) {
-            if *name != *segment_name(number) {
+        let first = match names.first() {
+            None => return Err(Error::NotALog { path: self.root.clone() }),
+            // A name that is no number is told below, since it is not the name of segment 0 either.
+            Some(name) => {
+                let number = name.to_str().and_then(|name| name.strip_suffix(".seg")).map(str::parse);
+                number.and_then(Result::ok).unwrap_or(0)
+            }
+        };
+        let mut next = first;
+        for name in names {
+            if *name != *segment_name(next) {
                 let why =
                     "it is not the next segment: a segment is missing, or the file does not belong here";
                 return Err(Error::Layout { path: log.join(name), why });
             }
+            next += 1;
         }
-        match u32::try_from(names.len()) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(Error::NotALog { path: self.root.clone() }),
-        }
+        Ok(first..next)
     }
 
     /// A segment's bytes.
     pub(crate) fn read_segment(&self, number: u32) -> Result<Vec<u8>> {
-        read_bounded(&self.segment(number), MAX_SEGMENT_LEN)
+        self.read_bounded(&self.segment(number), MAX_SEGMENT_LEN)
     }
 
     /// The checkpoint note; `None` if the file is missing or empty, as a power cut may leave it.
     pub(crate) fn read_checkpoint(&self) -> Result<Option<String>> {
         let path = self.checkpoint();
-        if !path.exists() {
+        if !self.medium.exists(&path) {
             return Ok(None);
         }
-        let text = String::from_utf8(read_bounded(&path, MAX_NOTE_LEN)?)
+        let text = String::from_utf8(self.read_bounded(&path, MAX_NOTE_LEN)?)
             .map_err(|_| Error::Layout { path, why: "it is not UTF-8" })?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
-}
 
-/// A file's bytes, if they are no more than `limit`.
-pub(crate) fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let len = file.metadata().map_err(Error::io("inspect", path))?.len();
-    if len > limit as u64 {
-        return Err(Error::Layout { path: path.to_owned(), why: "it is larger than such a file may be" });
+    /// A file's bytes, if they are no more than `limit`.
+    pub(crate) fn read_bounded(&self, path: &Path, limit: usize) -> Result<Vec<u8>> {
+        let file = self.open(path, How::Read)?;
+        let len = file.len().map_err(Error::io("inspect", path))?;
+        if len > limit as u64 {
+            return Err(Error::Layout { path: path.to_owned(), why: "it is larger than such a file may be" });
+        }
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+        let got = file.read_at(&mut bytes, 0).map_err(Error::io("read", path))?;
+        bytes.truncate(got);
+        Ok(bytes)
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
-    file.take(limit as u64).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    Ok(bytes)
-}
 
-/// Makes a directory's entries durable.
-pub(crate) fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", path))
-}
-
-/// Creates a directory, its parents included, and makes its name durable.
-pub(crate) fn create(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    /// Makes the names in a directory durable.
+    pub(crate) fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.medium.sync_dir(path).map_err(Error::io("sync", path))
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
-        create(parent)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        other => other.map_err(Error::io("create", path))?,
-    }
-    sync(parent.unwrap_or(Path::new(".")))
-}
 
-/// Whether a replaced file must be on the disk before the call returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    Synced,
-    /// Only atomic: after a power cut the old or the new file is there, or on some file systems an empty one.
-    Atomic,
-}
-
-/// Replaces a file by renaming a whole new one over it.
-pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    replace_by_way_of(&path.with_extension("tmp"), path, bytes, durability)
-}
-
-/// Like [`replace`], with the new file made at `temporary`, which must be on the same file system.
-pub(crate) fn replace_by_way_of(
-    temporary: &Path,
-    path: &Path,
-    bytes: &[u8],
-    durability: Durability,
-) -> Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(temporary)
-        .map_err(Error::io("create", temporary))?;
-    file.write_all(bytes).map_err(Error::io("write", temporary))?;
-    if durability == Durability::Synced {
-        file.sync_all().map_err(Error::io("sync", temporary))?;
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
+        self.medium.remove(path).map_err(Error::io("remove", path))
     }
-    fs::rename(temporary, path).map_err(Error::io("rename", temporary))?;
-    match (durability, path.parent()) {
-        (Durability::Synced, Some(parent)) => sync(parent),
-        _ => Ok(()),
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.medium.rename(from, to).map_err(Error::io("rename", from))
+    }
+
+    /// Creates a directory, its parents included, and makes its name durable.
+    pub(crate) fn create(&self, path: &Path) -> Result<()> {
+        if self.medium.exists(path) {
+            return Ok(());
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            self.create(parent)?;
+        }
+        match self.medium.create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(Error::io("create", path))?,
+        }
+        self.sync_dir(parent.unwrap_or(Path::new(".")))
+    }
+
+    /// Replaces a file by renaming a whole new one over it.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+        self.replace_by_way_of(&path.with_extension("tmp"), path, bytes, durability)
+    }
+
+    /// Like [`Directory::replace`], with the new file made at `temporary`, which must be on the same file system.
+    pub(crate) fn replace_by_way_of(
+        &self,
+        temporary: &Path,
+        path: &Path,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<()> {
+        let file = self.open(temporary, How::Replace)?;
+        file.write_at(bytes, 0).map_err(Error::io("write", temporary))?;
+        if durability == Durability::Synced {
+            file.sync_data().map_err(Error::io("sync", temporary))?;
+        }
+        drop(file);
+        self.rename(temporary, path)?;
+        match (durability, path.parent()) {
+            (Durability::Synced, Some(parent)) => self.sync_dir(parent),
+            _ => Ok(()),
+        }
     }
 }

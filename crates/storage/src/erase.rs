@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 
-use crate::directory::{self, Durability};
+use crate::directory::Durability;
 use crate::error::Result;
-use crate::log::{Log, Segment, open_segment};
+use crate::log::Log;
+use crate::segment::Segment;
 
 impl Log {
     /// Erases the payloads of observations, by sequence; gives how many of them had one that is now gone.
@@ -26,9 +27,11 @@ impl Log {
 
     fn erase_in_segments(&mut self, sequences: &BTreeSet<u64>) -> Result<u64> {
         let mut erased = 0;
-        let segments = self.directory.segments()?;
-        for number in 0..segments {
+        for number in self.directory.segments()? {
             let mut bytes = self.directory.read_segment(number)?;
+            let writing = self.segment.as_ref().filter(|segment| segment.number() == number);
+            let used = writing.map_or(bytes.len() as u64, Segment::used);
+            bytes.truncate(usize::try_from(used).unwrap_or(usize::MAX));
             let here = erase_in(&mut bytes, sequences)?;
             if here == 0 {
                 continue;
@@ -36,10 +39,10 @@ impl Log {
             erased += here;
             let path = self.directory.segment(number);
             // Not made in log/, where a crash would leave a file that is not a segment.
-            let temporary = self.directory.root.join("erase.tmp");
-            directory::replace_by_way_of(&temporary, &path, &bytes, Durability::Synced)?;
-            if number + 1 == segments && matches!(self.segment, Segment::Open { .. }) {
-                self.segment = open_segment(&path)?;
+            let temporary = self.directory.root().join("erase.tmp");
+            self.directory.replace_by_way_of(&temporary, &path, &bytes, Durability::Synced)?;
+            if writing.is_some() {
+                self.segment = Some(Segment::reopen(&self.directory, number, used)?);
             }
         }
         Ok(erased)

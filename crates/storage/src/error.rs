@@ -109,6 +109,12 @@ pub enum Error {
         /// Entries under the checkpoint.
         size: u64,
     },
+    /// Another appender counts for this source.
+    #[error("an appender is already open for source {producer}: close it first, or use a source of its own")]
+    ProducerOpen {
+        /// The source.
+        producer: String,
+    },
     /// The log's content is wrong.
     #[error(transparent)]
     Evidence(#[from] knhk_evidence::Error),
@@ -130,6 +136,11 @@ impl Error {
         "KNHK-E1211",
         "KNHK-E1212",
         "KNHK-E1213",
+        "KNHK-E1230",
+        "KNHK-E1231",
+        "KNHK-E1232",
+        "KNHK-E1233",
+        "KNHK-E1234",
     ];
 
     /// The stable code: what `knhk explain` takes.
@@ -148,6 +159,7 @@ impl Error {
             Self::NoObject { .. } => "KNHK-E1211",
             Self::DamagedObject { .. } => "KNHK-E1212",
             Self::NotCovered { .. } => "KNHK-E1213",
+            Self::ProducerOpen { .. } => "KNHK-E1233",
             Self::Evidence(error) => error.code(),
         }
     }

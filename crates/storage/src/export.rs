@@ -9,7 +9,7 @@ use knhk_evidence::merkle::Frontier;
 use knhk_evidence::tiles::{TileFile, Tiler};
 
 use crate::audit::checkpoint_note;
-use crate::directory::{self, Durability, read_bounded};
+use crate::directory::{Directory, Durability};
 use crate::error::{Error, Result};
 use crate::read;
 
@@ -30,15 +30,16 @@ pub struct Exported {
 ///
 /// # Errors
 /// Refuses a directory that holds another log's files, and a log that does not agree with its checkpoint.
-pub fn tiles(dir: &Path, out: &Path) -> Result<Exported> {
-    let note = checkpoint_note(dir)?;
+pub fn tiles(directory: impl Into<Directory>, out: &Path) -> Result<Exported> {
+    let (directory, out) = (directory.into(), Directory::from(out));
+    let note = checkpoint_note(&directory)?;
     let claimed = UnverifiedCheckpoint::parse(&note)?;
     let size = claimed.claimed().size;
-    check_origin(out, claimed.claimed())?;
+    check_origin(&out, claimed.claimed())?;
     let mut exported = Exported { checkpoint: claimed.claimed().clone(), tiles: 0, written: 0, bytes: 0 };
     let mut write = |file: TileFile| {
         exported.tiles += 1;
-        if put(out, &file)? {
+        if put(&out, &file)? {
             exported.written += 1;
             exported.bytes += file.bytes.len() as u64;
         }
@@ -46,8 +47,12 @@ pub fn tiles(dir: &Path, out: &Path) -> Result<Exported> {
     };
     let (mut tiler, mut tree) = (Tiler::new(), Frontier::new());
     let mut key: Option<VerifyingKey> = None;
-    for located in read::entries(dir)? {
+    for located in read::entries(&directory)? {
         let located = located?;
+        if located.index != tree.size() {
+            let why = "the log's first entries were dropped, and tiles begin with the first";
+            return Err(Error::Layout { path: directory.log(), why });
+        }
         if located.index >= size {
             break;
         }
@@ -68,18 +73,18 @@ pub fn tiles(dir: &Path, out: &Path) -> Result<Exported> {
     }
     let key = key.ok_or(knhk_evidence::Error::Frame { why: "the log has no key" })?;
     claimed.verify(&key)?;
-    directory::create(out)?;
-    directory::replace(&out.join("checkpoint"), note.as_bytes(), Durability::Synced)?;
+    out.create(out.root())?;
+    out.replace(&out.checkpoint(), note.as_bytes(), Durability::Synced)?;
     Ok(exported)
 }
 
 /// An export goes on where one of the same log stopped, and nowhere else.
-fn check_origin(out: &Path, new: &Checkpoint) -> Result<()> {
-    let path = out.join("checkpoint");
+fn check_origin(out: &Directory, new: &Checkpoint) -> Result<()> {
+    let path = out.checkpoint();
     if !path.exists() {
         return Ok(());
     }
-    let note = read_bounded(&path, knhk_evidence::note::MAX_NOTE_LEN)?;
+    let note = out.read_bounded(&path, knhk_evidence::note::MAX_NOTE_LEN)?;
     let old = std::str::from_utf8(&note).ok().and_then(|note| UnverifiedCheckpoint::parse(note).ok());
     let old = old.ok_or(Error::Layout { path: path.clone(), why: "it is not a checkpoint" })?;
     if old.claimed().origin != new.origin {
@@ -93,10 +98,10 @@ fn check_origin(out: &Path, new: &Checkpoint) -> Result<()> {
 }
 
 /// Writes a tile unless it is there; false if it was. A tile never changes.
-fn put(out: &Path, file: &TileFile) -> Result<bool> {
-    let path = file.path.split('/').fold(out.to_owned(), |path, part| path.join(part));
+fn put(out: &Directory, file: &TileFile) -> Result<bool> {
+    let path = file.path.split('/').fold(out.root().to_owned(), |path, part| path.join(part));
     if path.exists() {
-        if read_bounded(&path, file.bytes.len()).is_ok_and(|bytes| bytes == file.bytes) {
+        if out.read_bounded(&path, file.bytes.len()).is_ok_and(|bytes| bytes == file.bytes) {
             return Ok(false);
         }
         return Err(Error::Layout {
@@ -105,8 +110,8 @@ fn put(out: &Path, file: &TileFile) -> Result<bool> {
         });
     }
     if let Some(folder) = path.parent() {
-        directory::create(folder)?;
+        out.create(folder)?;
     }
-    directory::replace(&path, &file.bytes, Durability::Atomic)?;
+    out.replace(&path, &file.bytes, Durability::Atomic)?;
     Ok(true)
 }

@@ -9,7 +9,6 @@ use knhk_evidence::SigningKey;
 use knhk_evidence::key::MAX_KEY_TEXT_LEN;
 use zeroize::Zeroizing;
 
-use crate::directory;
 use crate::error::{Error, Result};
 
 /// Makes a key from 32 random bytes and a random nonce, both from the caller: see [`SigningKey::generate`].
@@ -37,7 +36,8 @@ pub fn save(path: &Path, key: &SigningKey) -> Result<()> {
     file.write_all(text.as_bytes()).map_err(Error::io("write", path))?;
     file.sync_all().map_err(Error::io("sync", path))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    directory::sync(parent.unwrap_or(Path::new(".")))
+    let parent = parent.unwrap_or(Path::new("."));
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", parent))
 }
 
 /// Reads a key.

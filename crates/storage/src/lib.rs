@@ -11,6 +11,7 @@
 //! The private key is never kept here. A group of entries is one write and one `fdatasync`; its checkpoint is signed
 //! only after that, and its note travels in the next group.
 
+mod ahead;
 pub mod audit;
 pub mod bundle;
 pub mod consistency;
@@ -20,8 +21,16 @@ pub mod error;
 pub mod export;
 pub mod key_file;
 pub mod log;
+pub mod medium;
 pub mod objects;
+pub mod prove;
 pub mod read;
+mod retention;
+mod segment;
+pub mod spare;
+pub mod store;
 
+pub use directory::Directory;
 pub use error::{Error, Result};
 pub use log::{Log, Options, Recovery};
+pub use store::ObservationStore;

@@ -1,9 +1,5 @@
 //! The writer of a log: append, commit, recovery.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::path::Path;
-
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::checkpoint::Checkpoint;
 use knhk_evidence::entry::{Entry, KeyChange};
@@ -13,12 +9,14 @@ use knhk_evidence::intern::Table;
 use knhk_evidence::receipt::Signed;
 use knhk_evidence::record::Record;
 use knhk_evidence::state::LogState;
-use knhk_evidence::verify::{Report, Trust, Verifier, segment_name};
+use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
 use knhk_evidence::{Hash, SigningKey, VerifyingKey};
 
 use crate::audit;
-use crate::directory::{self, Directory, Durability};
+use crate::directory::{Directory, Durability};
 use crate::error::{Error, Result};
+use crate::medium::Guard;
+use crate::segment::Segment;
 
 /// Bytes of a group from which on nothing more is taken before a commit: 64 MiB.
 pub const MAX_GROUP_LEN: usize = 64 << 20;
@@ -27,16 +25,39 @@ pub const MAX_GROUP_LEN: usize = 64 << 20;
 /// With [`MAX_GROUP_LEN`] and one entry of at most 33 MiB on top, a segment stays below 256 MiB.
 pub const ROLL_LEN: u64 = 128 << 20;
 
-/// How a log is written. The default is right outside tests.
+/// How a log is written. The default is right outside tests and high rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of a segment from which on the next group opens a new one; at most [`ROLL_LEN`].
+    /// Bytes of a segment from which on the next group opens a new one; at most [`ROLL_LEN`]. A prepared segment (see
+    /// [`crate::spare`]) is left when three quarters of its room are used.
     pub roll_len: u64,
+    /// When the checkpoint file is replaced.
+    pub publish: Publish,
+    /// How much opening verifies.
+    pub verify: Extent,
+}
+
+/// When `DIR/checkpoint` is replaced by the newest checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// At every commit.
+    EveryCommit,
+    /// When [`Log::publish`] is called, and when the log is closed.
+    OnRequest,
+}
+
+/// How much of a log is verified when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Every byte.
+    Whole,
+    /// From the newest sealed state on that lies before the published checkpoint; what is older is under its root.
+    SinceLastSeal,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roll_len: ROLL_LEN }
+        Self { roll_len: ROLL_LEN, publish: Publish::EveryCommit, verify: Extent::Whole }
     }
 }
 
@@ -49,7 +70,7 @@ pub struct Recovery {
     pub truncated_frames: u64,
     /// Whether the checkpoint file was missing or empty, so that a rollback could not be told.
     pub checkpoint_missing: bool,
-    /// What verification of the rest found. Opening verifies every byte.
+    /// What verification of the rest found.
     pub report: Report,
 }
 
@@ -66,8 +87,9 @@ pub struct AppendedBlock {
 
 /// A log open for writing. One at a time per directory.
 ///
-/// Nothing appended is durable, or visible to readers, before [`Log::commit`] returns. After a failed write every
-/// call returns [`Error::Poisoned`].
+/// Nothing appended is durable, or visible to readers, before [`Log::commit`] returns. After a failed write or sync every
+/// call returns [`Error::Poisoned`], except after [`Error::NoSpace`]: then nothing more is taken, and the next commit
+/// tries again.
 #[derive(Debug)]
 pub struct Log {
     pub(crate) directory: Directory,
@@ -75,24 +97,16 @@ pub struct Log {
     key: SigningKey,
     state: LogState,
     chain: Chain,
-    pub(crate) segment: Segment,
+    pub(crate) segment: Option<Segment>,
     group: Vec<u8>,
     pending: u32,
+    /// The group has its commit frame and is still to be written: there was no space.
+    unwritten: bool,
     note: String,
+    published: bool,
     key_changed: bool,
     poison: Option<String>,
-    _lock: File,
-}
-
-/// The segment being written.
-#[derive(Debug)]
-pub(crate) enum Segment {
-    Open {
-        file: File,
-        len: u64,
-    },
-    /// The next group creates it.
-    Next,
+    _lock: Box<dyn Guard>,
 }
 
 impl Log {
@@ -102,90 +116,119 @@ impl Log {
     ///
     /// # Errors
     /// Refuses a directory that already holds a log or is in use.
-    pub fn create(dir: &Path, key: &SigningKey, time_ms: i64) -> Result<Self> {
-        Self::create_with(dir, key, time_ms, Options::default())
+    pub fn create(directory: impl Into<Directory>, key: &SigningKey, time_ms: i64) -> Result<Self> {
+        Self::create_with(directory, key, time_ms, Options::default())
     }
 
     /// Like [`Log::create`], with options.
-    pub fn create_with(dir: &Path, key: &SigningKey, time_ms: i64, options: Options) -> Result<Self> {
-        let directory = Directory::new(dir);
-        directory::create(dir)?;
-        let lock = lock(&directory)?;
+    pub fn create_with(
+        directory: impl Into<Directory>,
+        key: &SigningKey,
+        time_ms: i64,
+        options: Options,
+    ) -> Result<Self> {
+        let directory = directory.into();
+        let root = directory.root().to_owned();
+        directory.create(&root)?;
+        let lock = directory.lock()?;
         match directory.segments() {
             Err(Error::NotALog { .. }) => {}
-            Ok(1) if never_committed(&directory)? => {
-                let path = directory.segment(0);
-                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            Ok(range) if range == (0..1) && never_committed(&directory)? => {
+                directory.remove(&directory.segment(0))?;
             }
-            Ok(_) | Err(Error::Layout { .. }) => return Err(Error::Exists { path: dir.to_owned() }),
+            Ok(_) | Err(Error::Layout { .. }) => return Err(Error::Exists { path: root }),
             Err(error) => return Err(error),
         }
-        directory::create(&directory.log())?;
+        directory.create(&directory.log())?;
         let mut log = Self {
             directory,
             options,
             key: key.clone(),
             state: LogState::new(),
             chain: Chain::default(),
-            segment: Segment::Next,
+            segment: None,
             group: Vec::new(),
             pending: 0,
+            unwritten: false,
             note: String::new(),
+            published: false,
             key_changed: true,
             poison: None,
             _lock: lock,
         };
         log.append(&Entry::KeyChange(KeyChange::first(key, time_ms)?))?;
         log.commit()?;
+        log.publish()?;
         Ok(log)
     }
 
-    /// Opens a log for writing: verifies every byte, cuts off a torn tail, and signs what is not yet signed.
+    /// Opens a log for writing: verifies it, cuts off a torn tail, and signs what is not yet signed.
     ///
     /// # Errors
     /// Refuses damage anywhere but in the torn tail, a log that ends before its checkpoint, a key other than the one
     /// in force, and a log in use. Nothing is changed then.
-    pub fn open(dir: &Path, key: &SigningKey) -> Result<(Self, Recovery)> {
-        Self::open_with(dir, key, Options::default())
+    pub fn open(directory: impl Into<Directory>, key: &SigningKey) -> Result<(Self, Recovery)> {
+        Self::open_with(directory, key, Options::default())
     }
 
     /// Like [`Log::open`], with options.
-    pub fn open_with(dir: &Path, key: &SigningKey, options: Options) -> Result<(Self, Recovery)> {
-        let directory = Directory::new(dir);
+    pub fn open_with(
+        directory: impl Into<Directory>,
+        key: &SigningKey,
+        options: Options,
+    ) -> Result<(Self, Recovery)> {
+        let directory = directory.into();
         directory.segments()?;
-        let lock = lock(&directory)?;
+        let lock = directory.lock()?;
         let segments = directory.segments()?;
-        let mut verifier = Verifier::new(Trust::Key(key.verifying_key().clone()));
         let checkpoint = directory.read_checkpoint()?;
+        let (trust, depth) = (Trust::Key(key.verifying_key().clone()), Depth::Everything);
+        let (first, mut verifier) = match (options.verify, &checkpoint) {
+            (Extent::SinceLastSeal, Some(note)) => {
+                let first = audit::newest_start(&directory, note)?;
+                (first, Verifier::since(first, trust, depth))
+            }
+            _ => (segments.start, Verifier::kept_from(segments.start, trust, depth)),
+        };
         if let Some(note) = &checkpoint {
             verifier.expect_checkpoint(note)?;
         }
-        let last = segments - 1;
-        for number in 0..last {
+        let last = segments.end - 1;
+        for number in first..last {
             verifier.segment(&segment_name(number), &directory.read_segment(number)?)?;
+            audit::check_in_parallel(&verifier.take_unchecked())?;
         }
         let bytes = directory.read_segment(last)?;
-        let tail = find_tail(&segment_name(last), verifier.next_segment(), &bytes)?;
-        if tail.committed > 0 {
-            verifier.segment(&segment_name(last), &bytes[..tail.committed])?;
-        } else if last == 0 {
+        if last == 0 && find_tail(&segment_name(0), Chain::default(), &bytes)?.committed == 0 {
             // The very first group never became durable.
-            return Err(Error::NotALog { path: dir.to_owned() });
+            return Err(Error::NotALog { path: directory.root().to_owned() });
         }
+        let tail = verifier.last_segment(&segment_name(last), &bytes)?;
+        audit::check_in_parallel(&verifier.take_unchecked())?;
         let (report, state, chain) = verifier.finish_for_append()?;
         if state.key() != Some(key.verifying_key()) {
             let expected = state.key().map(VerifyingKey::label).unwrap_or_default();
             return Err(Error::WrongKey { actual: key.verifying_key().label(), expected });
         }
         let recovery = Recovery {
-            truncated_bytes: (bytes.len() - tail.committed) as u64,
+            truncated_bytes: tail.torn as u64,
             truncated_frames: tail.frames,
             checkpoint_missing: checkpoint.is_none(),
             report,
         };
-        let segment = reopen(&directory, last, tail.committed as u64, recovery.truncated_bytes)?;
+        let segment = if tail.committed > 0 {
+            let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
+            segment.cut_off_room()?;
+            segment
+        } else {
+            // A segment whose first group was torn: the next group makes it anew under the same number.
+            directory.remove(&directory.segment(last))?;
+            directory.sync_dir(&directory.log())?;
+            let previous = last - 1;
+            Segment::reopen(&directory, previous, u64::MAX)?
+        };
         let note = state.checkpoint()?.sign(key)?;
-        let key_changed = audit::published_key(dir).ok().as_ref() != Some(key.verifying_key());
+        let key_changed = audit::published_key(&directory).ok().as_ref() != Some(key.verifying_key());
         let outdated = key_changed || checkpoint.as_ref() != Some(&note);
         let mut log = Self {
             directory,
@@ -193,10 +236,12 @@ impl Log {
             key: key.clone(),
             state,
             chain,
-            segment,
+            segment: Some(segment),
             group: Vec::new(),
             pending: 0,
+            unwritten: false,
             note,
+            published: !outdated,
             key_changed,
             poison: None,
             _lock: lock,
@@ -205,6 +250,11 @@ impl Log {
             log.publish()?;
         }
         Ok((log, recovery))
+    }
+
+    /// Where the log lies.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
     }
 
     /// What the log allows next, appended but uncommitted entries included.
@@ -286,8 +336,15 @@ impl Log {
     /// without a commit.
     pub fn append(&mut self, entry: &Entry) -> Result<u64> {
         self.check_poison()?;
+        if self.unwritten {
+            return Err(Error::NoSpace { action: "append to", path: self.directory.log() });
+        }
         if self.group.len() >= MAX_GROUP_LEN {
             return Err(Error::GroupFull { len: self.group.len() as u64 });
+        }
+        if self.group.is_empty() {
+            let begun = self.begin_group();
+            self.poison_on_error(begun)?;
         }
         let index = self.state.apply(entry)?;
         // The entry is taken; a failure from here on leaves state and group apart.
@@ -297,76 +354,147 @@ impl Log {
     }
 
     fn write_entry(&mut self, entry: &Entry) -> Result<()> {
-        if self.group.is_empty() {
-            self.begin_group()?;
-        }
         let (chain, group) = (&mut self.chain, &mut self.group);
         entry.write_frames(|kind, body| chain.append(kind, body, group))?;
         self.pending += 1;
         Ok(())
     }
 
+    /// The checkpoint of the commit before and, in a new segment, the sealed state.
     fn begin_group(&mut self) -> Result<()> {
-        if let Segment::Open { len, .. } = self.segment
-            && len >= self.options.roll_len.min(ROLL_LEN)
-        {
-            self.segment = Segment::Next;
+        let rolls = self.segment.as_ref().is_some_and(|segment| segment.is_used_up(self.options.roll_len));
+        if rolls {
             self.chain.next_segment();
         }
         if !self.note.is_empty() {
             self.chain.append(FrameKind::Checkpoint, &[self.note.as_bytes()], &mut self.group)?;
         }
+        if rolls {
+            // A state too large for an input is not sealed; nothing can start at this segment then.
+            if let Ok(input) = self.state.seal().to_input() {
+                let sealed = Entry::Input(input);
+                self.state.apply(&sealed)?;
+                self.write_entry(&sealed)?;
+            }
+        }
         Ok(())
     }
 
-    /// Makes everything appended durable with one write and one `fdatasync`, then signs and publishes its checkpoint.
+    /// The number of the segment that is being written, or that the next group opens.
+    pub fn present_segment(&self) -> u32 {
+        self.chain.segment()
+    }
+
+    /// Bytes of frames in it.
+    pub fn present_segment_len(&self) -> u64 {
+        self.segment.as_ref().map_or(0, Segment::used)
+    }
+
+    /// Leaves the present segment: the next group opens a new one, whose sealed state lets everything before it be
+    /// dropped. Takes effect at once only between groups.
+    pub fn roll(&mut self) {
+        if let Some(segment) = &mut self.segment {
+            segment.leave();
+        }
+    }
+
+    /// Makes everything appended durable with one write and one sync, then signs its checkpoint.
     ///
     /// Without anything appended it gives the last checkpoint again.
     ///
     /// # Errors
-    /// Any failed write or sync stops the log: what reached the disk is then unknown until it is opened again.
+    /// [`Error::NoSpace`]: nothing was lost, and the next commit tries again. Any other failed write or sync stops the
+    /// log: what reached the disk is then unknown until it is opened again.
     pub fn commit(&mut self) -> Result<Checkpoint> {
         self.check_poison()?;
         if self.pending > 0 {
-            let done = self.commit_group();
-            self.poison_on_error(done)?;
+            if !self.unwritten {
+                let commit =
+                    Commit { entries: self.pending, tree_size: self.state.size(), root: self.state.root() };
+                let closed = self.chain.append(FrameKind::Commit, &[&commit.to_bytes()], &mut self.group);
+                self.poison_on_error(closed.map_err(Error::from))?;
+                self.unwritten = true;
+            }
+            match self.write_group() {
+                Err(error @ Error::NoSpace { .. }) => return Err(error),
+                done => self.poison_on_error(done)?,
+            }
+            self.group.clear();
+            self.pending = 0;
+            self.unwritten = false;
+            let signed = self.state.checkpoint().and_then(|checkpoint| checkpoint.sign(&self.key));
+            self.note = self.poison_on_error(signed.map_err(Error::from))?;
+            self.published = false;
+            if self.options.publish == Publish::EveryCommit || self.key_changed {
+                self.publish()?;
+            }
         }
         Ok(self.state.checkpoint()?)
     }
 
-    fn commit_group(&mut self) -> Result<()> {
-        let commit = Commit { entries: self.pending, tree_size: self.state.size(), root: self.state.root() };
-        self.chain.append(FrameKind::Commit, &[&commit.to_bytes()], &mut self.group)?;
-        let path = self.directory.segment(self.chain.segment());
-        let is_new = matches!(self.segment, Segment::Next);
-        if is_new {
-            let file = OpenOptions::new().append(true).create_new(true).open(&path);
-            self.segment = Segment::Open { file: file.map_err(Error::io("create", &path))?, len: 0 };
+    fn write_group(&mut self) -> Result<()> {
+        let number = self.chain.segment();
+        match &mut self.segment {
+            Some(segment) if segment.number() == number => segment.append(&self.group),
+            before => {
+                if let Some(left) = before {
+                    // Only the last segment may have room behind its frames.
+                    left.cut_off_room()?;
+                }
+                let mut next = Segment::begin(&self.directory, number)?;
+                if let Err(error) = next.append(&self.group) {
+                    if matches!(error, Error::NoSpace { .. }) {
+                        next.abandon()?;
+                    }
+                    return Err(error);
+                }
+                self.directory.sync_dir(&self.directory.log())?;
+                *before = Some(next);
+                Ok(())
+            }
         }
-        if let Segment::Open { file, len } = &mut self.segment {
-            file.write_all(&self.group).map_err(Error::io("write", &path))?;
-            file.sync_data().map_err(Error::io("sync", &path))?;
-            *len += self.group.len() as u64;
-        }
-        if is_new {
-            directory::sync(&self.directory.log())?;
-        }
-        self.group.clear();
-        self.pending = 0;
-        self.note = self.state.checkpoint()?.sign(&self.key)?;
-        self.publish()
     }
 
-    /// Writes the checkpoint beside the log. It need not be synced: the log itself is durable, and opening it signs
-    /// again what the file does not cover.
-    fn publish(&mut self) -> Result<()> {
-        directory::replace(&self.directory.checkpoint(), self.note.as_bytes(), Durability::Atomic)?;
+    /// Replaces the checkpoint file by the newest checkpoint. It need not be synced: the log itself is durable, and
+    /// opening it signs again what the file does not cover.
+    ///
+    /// On a full disk the old file stays, and the next commit or call tries again.
+    pub fn publish(&mut self) -> Result<()> {
+        let done = self.replace_checkpoint();
+        match done {
+            Err(Error::NoSpace { .. }) => Ok(()),
+            done => self.poison_on_error(done),
+        }
+    }
+
+    fn replace_checkpoint(&mut self) -> Result<()> {
+        if !self.published {
+            self.directory.replace(&self.directory.checkpoint(), self.note.as_bytes(), Durability::Atomic)?;
+            self.published = true;
+        }
         if self.key_changed {
             let key = format!("{}\n", self.key.verifying_key());
-            directory::replace(&self.directory.public_key(), key.as_bytes(), Durability::Synced)?;
+            self.directory.replace(&self.directory.public_key(), key.as_bytes(), Durability::Synced)?;
             self.key_changed = false;
         }
         Ok(())
+    }
+
+    /// Whether the checkpoint file is the newest checkpoint.
+    pub fn is_published(&self) -> bool {
+        self.published
+    }
+
+    /// Ends writing in good order: commits, publishes, and cuts off the room behind the last frame.
+    ///
+    /// A log that is dropped instead is as safe; opening it does the same.
+    pub fn close(mut self) -> Result<Checkpoint> {
+        let checkpoint = self.commit()?;
+        self.publish()?;
+        if let Some(segment) = &self.segment {
+            segment.cut_off_room()?;
+        }
+        Ok(checkpoint)
     }
 
     pub(crate) fn check_poison(&self) -> Result<()> {
@@ -381,43 +509,8 @@ impl Log {
     }
 }
 
-fn lock(directory: &Directory) -> Result<File> {
-    let path = directory.lock();
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: directory.root.clone() }),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
-    }
-}
-
 /// Whether a log was interrupted while it was being created: it holds nothing that was ever acknowledged.
 fn never_committed(directory: &Directory) -> Result<bool> {
     let tail = find_tail(&segment_name(0), Chain::default(), &directory.read_segment(0)?)?;
-    Ok(tail.committed == 0 && !directory.checkpoint().exists())
-}
-
-/// Opens the last segment at its end, without its torn tail.
-fn reopen(directory: &Directory, number: u32, committed: u64, torn: u64) -> Result<Segment> {
-    let path = directory.segment(number);
-    if committed == 0 {
-        // A segment whose first group was torn: the next group makes it anew under the same number.
-        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        directory::sync(&directory.log())?;
-        let previous = directory.segment(number - 1);
-        return open_segment(&previous);
-    }
-    if torn > 0 {
-        let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
-        file.set_len(committed).map_err(Error::io("truncate", &path))?;
-        file.sync_all().map_err(Error::io("sync", &path))?;
-    }
-    open_segment(&path)
-}
-
-pub(crate) fn open_segment(path: &Path) -> Result<Segment> {
-    let file = OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))?;
-    let len = file.metadata().map_err(Error::io("inspect", path))?.len();
-    Ok(Segment::Open { file, len })
+    Ok(tail.committed == 0 && directory.read_checkpoint()?.is_none())
 }

@@ -1,10 +1,10 @@
 //! Content-addressed files: packs, projections, anything too large for a log entry, named by SHA-256.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use knhk_evidence::Hash;
 
-use crate::directory::{self, Durability, read_bounded};
+use crate::directory::{Directory, Durability};
 use crate::error::{Error, Result};
 
 /// Bytes of an object: 256 MiB.
@@ -13,15 +13,17 @@ pub const MAX_OBJECT_LEN: usize = 256 << 20;
 /// The objects of a data directory: `objects/ab/cdef…`, the digest's 64 hexadecimal digits split after the second.
 #[derive(Debug, Clone)]
 pub struct Objects {
+    directory: Directory,
     root: PathBuf,
 }
 
 impl Objects {
     /// The objects below a data directory, which is made if need be.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let root = dir.join("objects");
-        directory::create(&root)?;
-        Ok(Self { root })
+    pub fn open(directory: impl Into<Directory>) -> Result<Self> {
+        let directory = directory.into();
+        let root = directory.root().join("objects");
+        directory.create(&root)?;
+        Ok(Self { directory, root })
     }
 
     fn path(&self, digest: Hash) -> PathBuf {
@@ -45,19 +47,19 @@ impl Objects {
         }
         let path = self.path(digest);
         if let Some(folder) = path.parent() {
-            directory::create(folder)?;
+            self.directory.create(folder)?;
         }
-        directory::replace(&path, bytes, Durability::Synced)?;
+        self.directory.replace(&path, bytes, Durability::Synced)?;
         Ok(digest)
     }
 
     /// The bytes of a digest, checked against it.
     pub fn get(&self, digest: Hash) -> Result<Vec<u8>> {
         let path = self.path(digest);
-        if !path.exists() {
+        if !self.directory.medium().exists(&path) {
             return Err(Error::NoObject { hash: digest.to_string(), path: self.root.clone() });
         }
-        let bytes = read_bounded(&path, MAX_OBJECT_LEN)?;
+        let bytes = self.directory.read_bounded(&path, MAX_OBJECT_LEN)?;
         if Hash::of(&bytes) != digest {
             return Err(Error::DamagedObject { path });
         }

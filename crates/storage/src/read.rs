@@ -1,16 +1,17 @@
-//! Reading a log: its committed entries in order, one frame in memory at a time.
+//! Reading a log: its committed entries in order, one group in memory at a time, also while it is being written.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufReader, Read as _};
-use std::path::Path;
 
+use knhk_evidence::checkpoint::UnverifiedCheckpoint;
 use knhk_evidence::entry::{Assembler, Entry, Item};
 use knhk_evidence::frame::{Chain, FRAME_HEADER_LEN, FrameHeader};
+use knhk_evidence::sealed::SealedState;
 use knhk_evidence::verify::segment_name;
 
+use crate::ahead::Ahead;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::medium::How;
 
 /// An entry and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,26 +26,28 @@ pub struct Located {
     pub entry: Entry,
 }
 
-/// The committed entries of a log, from the first.
+/// The committed entries of a log, from the first that is kept.
 ///
 /// Frames are checked against their checksums and their order, entries against their own formats; for the tree, the
 /// chains and the signatures open the log or verify it. What follows the last commit is not read, so a log that is
-/// being written can be read. After an error the iterator ends.
-pub fn entries(dir: &Path) -> Result<Entries> {
-    let directory = Directory::new(dir);
-    let segments = directory.segments()?;
+/// being written can be read, and followed: after `None` the iterator goes on when more was committed. A log that ends
+/// before the checkpoint that was published when reading began gives an error; after an error the iterator ends.
+pub fn entries(directory: impl Into<Directory>) -> Result<Entries> {
+    let directory = directory.into();
+    // Read first, so that whatever it covers is there to be read.
+    let published = match directory.read_checkpoint()? {
+        Some(note) => UnverifiedCheckpoint::parse(&note)?.claimed().size,
+        None => 0,
+    };
+    let first = directory.segments()?.start;
     Ok(Entries {
         directory,
-        segments,
-        file: None,
-        offset: 0,
-        chain: Chain::default(),
-        assembler: Assembler::default(),
-        start: 0,
+        published,
+        place: Place { segment: first, offset: 0, chain: (first == 0).then(Chain::default) },
         next_index: 0,
-        group: Vec::new(),
+        file: None,
         ready: VecDeque::new(),
-        done: false,
+        failed: false,
     })
 }
 
@@ -52,111 +55,198 @@ pub fn entries(dir: &Path) -> Result<Entries> {
 #[derive(Debug)]
 pub struct Entries {
     directory: Directory,
-    segments: u32,
-    file: Option<BufReader<File>>,
-    offset: u64,
-    chain: Chain,
-    assembler: Assembler,
-    /// Offset of the first frame of the entry being put together.
-    start: u64,
+    /// Entries that must be there.
+    published: u64,
+    /// Where the next group begins.
+    place: Place,
     next_index: u64,
-    group: Vec<Located>,
+    file: Option<Ahead>,
     ready: VecDeque<Located>,
-    done: bool,
+    failed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    segment: u32,
+    offset: u64,
+    /// In the middle of a log known from the first frame on.
+    chain: Option<Chain>,
+}
+
+/// What reading a group came to.
+enum Step {
+    Group,
+    /// The file has nothing behind the last group.
+    EndOfFile,
+    /// The group is not whole.
+    Broken(knhk_evidence::Error),
 }
 
 impl Iterator for Entries {
     type Item = Result<Located>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(entry) = self.ready.pop_front() {
-                return Some(Ok(entry));
-            }
-            if self.done {
-                return None;
-            }
-            match self.step() {
-                Ok(more) => self.done = !more,
+        if self.ready.is_empty() && !self.failed {
+            match self.advance() {
+                Ok(_) => {}
                 Err(error) => {
-                    self.done = true;
+                    self.failed = true;
                     return Some(Err(error));
                 }
             }
         }
+        self.ready.pop_front().map(Ok)
     }
 }
 
 impl Entries {
-    /// Reads one frame; false at the end of the log.
-    fn step(&mut self) -> Result<bool> {
-        let path = self.directory.segment(self.chain.segment());
-        let (segment, number, offset) = (self.chain.segment(), self.chain.number(), self.offset);
-        let here =
-            |error: knhk_evidence::Error| Error::from(error.at(&segment_name(segment), offset, number));
-        if self.file.is_none() {
-            let file = File::open(&path).map_err(Error::io("open", &path))?;
-            self.file = Some(BufReader::with_capacity(1 << 16, file));
-        }
-        let Some(file) = &mut self.file else { return Ok(false) };
-        let mut header = [0; FRAME_HEADER_LEN];
-        let got = read_up_to(file, &mut header).map_err(Error::io("read", &path))?;
-        if got < header.len() {
-            return self.end_of_segment(got);
-        }
-        let header = FrameHeader::from_bytes(&header).map_err(here)?;
-        let mut body = vec![0; header.len as usize];
-        let got = read_up_to(file, &mut body).map_err(Error::io("read", &path))?;
-        if got < body.len() {
-            return self.end_of_segment(FRAME_HEADER_LEN + got);
-        }
-        header.check_body(&body).and_then(|()| self.chain.advance(&header)).map_err(here)?;
-        let item = self.assembler.push(header.kind, &body).map_err(here)?;
-        self.offset += (FRAME_HEADER_LEN + body.len()) as u64;
-        match item {
-            Some(Item::Entry(entry)) => {
-                let index = self.next_index + self.group.len() as u64;
-                self.group.push(Located { index, segment, offset: self.start, entry });
-            }
-            Some(Item::Commit(_)) => {
-                self.next_index += self.group.len() as u64;
-                self.ready.extend(self.group.drain(..));
-            }
-            Some(Item::Checkpoint(_)) => {}
-            None => return Ok(true),
-        }
-        self.start = self.offset;
-        Ok(true)
+    /// The number of the segment that is being read: all before it have been read whole.
+    pub fn segment(&self) -> u32 {
+        self.place.segment
     }
 
-    /// A segment ends behind a commit; only the last may be cut short, while it is being written.
-    fn end_of_segment(&mut self, rest: usize) -> Result<bool> {
-        if self.chain.segment() + 1 >= self.segments {
+    /// Reads the next group, if there is one.
+    fn advance(&mut self) -> Result<bool> {
+        loop {
+            let first_try = self.group()?;
+            if matches!(first_try, Step::Group) {
+                return Ok(true);
+            }
+            let next = self.place.segment + 1;
+            if !self.directory.medium().exists(&self.directory.segment(next)) {
+                return self.end(first_try);
+            }
+            // There is a next segment, so nothing is added to this one any more; but something may have been since.
+            match self.group()? {
+                Step::Group => return Ok(true),
+                Step::EndOfFile => {
+                    if let Some(chain) = &mut self.place.chain {
+                        chain.next_segment();
+                    }
+                    (self.place.segment, self.place.offset, self.file) = (next, 0, None);
+                }
+                Step::Broken(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The log has no further group, for now: what there is of one was never acknowledged. Unless a checkpoint says so.
+    fn end(&self, step: Step) -> Result<bool> {
+        if self.next_index >= self.published {
             return Ok(false);
         }
-        if rest > 0 || !self.group.is_empty() {
-            let error = knhk_evidence::Error::Uncommitted { bytes: rest as u64 };
-            return Err(error
-                .at(&segment_name(self.chain.segment()), self.offset, self.chain.number())
-                .into());
+        let error = match step {
+            Step::Broken(error) => error,
+            _ => self.here(
+                self.place.offset,
+                knhk_evidence::Error::RolledBack { actual: self.next_index, expected: self.published },
+            ),
+        };
+        Err(error.into())
+    }
+
+    fn here(&self, offset: u64, error: knhk_evidence::Error) -> knhk_evidence::Error {
+        let frame = self.place.chain.map_or(0, |chain| chain.number());
+        error.at(&segment_name(self.place.segment), offset, frame)
+    }
+
+    fn group(&mut self) -> Result<Step> {
+        let path = self.directory.segment(self.place.segment);
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => Ahead::new(self.directory.open(&path, How::Read)?),
+        };
+        file.seek(self.place.offset);
+        let step = self.group_of(&mut file).map_err(Error::io("read", &path))?;
+        if !matches!(step, Step::Group) {
+            file.forget();
         }
-        self.file = None;
-        self.chain.next_segment();
-        (self.offset, self.start) = (0, 0);
-        Ok(true)
+        self.file = Some(file);
+        Ok(step)
+    }
+
+    fn group_of(&mut self, file: &mut Ahead) -> std::io::Result<Step> {
+        let Place { segment, mut offset, mut chain } = self.place;
+        let mut assembler = Assembler::default();
+        let mut start = offset;
+        let mut group = Vec::new();
+        let mut index = self.next_index;
+        loop {
+            let frame = match read_frame(file, &mut chain, &mut assembler)? {
+                Ok(Some(frame)) => frame,
+                Ok(None) if offset == self.place.offset => return Ok(Step::EndOfFile),
+                Ok(None) => {
+                    let error = knhk_evidence::Error::Uncommitted { bytes: offset - self.place.offset };
+                    return Ok(Step::Broken(self.here(self.place.offset, error)));
+                }
+                Err(error) => return Ok(Step::Broken(self.here(offset, error))),
+            };
+            offset += frame.len;
+            match frame.item {
+                None => continue,
+                Some(Item::Entry(entry)) => {
+                    if group.is_empty() && index == 0 && segment > 0 {
+                        match sealed_size(&entry) {
+                            Ok(size) => index = size,
+                            Err(error) => return Ok(Step::Broken(self.here(start, error))),
+                        }
+                    }
+                    group.push(Located { index, segment, offset: start, entry });
+                    index += 1;
+                }
+                Some(Item::Commit(_)) => {
+                    self.place = Place { segment, offset, chain };
+                    self.next_index = index;
+                    self.ready.extend(group);
+                    return Ok(Step::Group);
+                }
+                Some(Item::Checkpoint(_)) => {}
+            }
+            start = offset;
+        }
     }
 }
 
-/// Fills `buffer` as far as the file goes.
-fn read_up_to(file: &mut BufReader<File>, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match file.read(&mut buffer[got..]) {
-            Ok(0) => break,
-            Ok(n) => got += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// One frame, and the item that it completes.
+struct Frame {
+    len: u64,
+    item: Option<Item>,
+}
+
+/// Reads the next frame; `None` at the end of the file.
+fn read_frame(
+    file: &mut Ahead,
+    chain: &mut Option<Chain>,
+    assembler: &mut Assembler,
+) -> std::io::Result<knhk_evidence::Result<Option<Frame>>> {
+    let cut = knhk_evidence::Error::Frame { why: "it is cut short" };
+    let bytes = file.peek(FRAME_HEADER_LEN)?;
+    if bytes.is_empty() {
+        return Ok(Ok(None));
     }
-    Ok(got)
+    let header = match bytes.first_chunk().ok_or(cut.clone()).and_then(FrameHeader::from_bytes) {
+        Ok(header) => header,
+        Err(error) => return Ok(Err(error)),
+    };
+    let len = FRAME_HEADER_LEN + header.len as usize;
+    let bytes = file.peek(len)?;
+    let Some(body) = bytes.get(FRAME_HEADER_LEN..).filter(|body| body.len() == header.len as usize) else {
+        return Ok(Err(cut));
+    };
+    let item = header
+        .check_body(body)
+        .and_then(|()| chain.get_or_insert(Chain::at(&header)).advance(&header))
+        .and_then(|()| assembler.push(header.kind, body));
+    file.skip(len);
+    Ok(item.map(|item| Some(Frame { len: len as u64, item })))
+}
+
+/// Entries before the one that seals the log's state.
+fn sealed_size(entry: &Entry) -> knhk_evidence::Result<u64> {
+    match entry {
+        Entry::Input(input) => Ok(SealedState::of(input)?.size),
+        _ => Err(knhk_evidence::Error::Sealed {
+            why: "the first segment that is kept does not begin with one",
+        }),
+    }
 }

@@ -10,13 +10,14 @@ use std::fs;
 use common::*;
 use knhk_evidence::entry::Entry;
 use knhk_evidence::proof::Proven;
-use knhk_storage::{Log, Options, audit, read};
+use knhk_storage::{Log, Options, audit, prove, read};
 
 #[test]
 fn erased_payloads_are_gone_counted_and_everything_still_verifies() {
     for roll_len in [1, 1 << 20] {
         let dir = scratch();
-        let mut log = Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len }).unwrap();
+        let mut log =
+            Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len, ..Options::default() }).unwrap();
         intern(&mut log);
         for i in 0..3 {
             group(&mut log, 3, &format!("g{i}"));
@@ -39,7 +40,7 @@ fn erased_payloads_are_gone_counted_and_everything_still_verifies() {
 
         let report = audit::verify(dir.path(), Some(key().verifying_key()), &[&kept]).unwrap();
         assert_eq!((report.counts.payloads_erased, report.counts.observations), (2, 10));
-        let (proof, record) = audit::prove_observation(dir.path(), 4).unwrap();
+        let (proof, record) = prove::prove_observation(dir.path(), 4).unwrap();
         let (proven, _) = proof.verify(key().verifying_key()).unwrap();
         assert_eq!(proven, Proven::Observation(Box::new(record)));
         let present: Vec<bool> = read::entries(dir.path())

@@ -107,10 +107,17 @@ fn a_log_of_any_other_length_is_refused() {
         fs::write(path, &bytes[..len]).unwrap();
         assert_ne!(code(dir.path()), "verified", "length {len}");
     }
-    for more in [&[0][..], &[0; 4096], &bytes] {
+    // What follows the last commit is no part of the log, and is told: nothing for room, bytes for anything else.
+    for (more, torn) in [(&[0][..], 0), (&[0; 4096], 0), (&[0, 1, 0], 2), (&bytes, bytes.len() as u64)] {
         fs::write(path, [&bytes, more].concat()).unwrap();
-        refused_with_place(dir.path(), "longer");
+        let report = audit::verify(dir.path(), Some(key().verifying_key()), &[]).unwrap();
+        assert_eq!((report.torn, report.bytes), (torn, bytes.len() as u64));
     }
+    // Between segments there is no room.
+    small_log(dir.path().join("rolled").as_path(), 2, 1);
+    let path = &segments(&dir.path().join("rolled"))[1];
+    fs::write(path, [&fs::read(path).unwrap()[..], &[0]].concat()).unwrap();
+    refused_with_place(&dir.path().join("rolled"), "room in an earlier segment");
 }
 
 #[test]
@@ -121,7 +128,11 @@ fn a_missing_segment_or_a_foreign_file_is_refused() {
     for i in 0..count {
         let changed = copy(dir.path());
         fs::remove_file(&segments(changed.path())[i]).unwrap();
-        let expected = if i + 1 == count { "KNHK-E1117" } else { "KNHK-E1207" };
+        let expected = match i {
+            0 => "KNHK-E1141",
+            i if i + 1 == count => "KNHK-E1117",
+            _ => "KNHK-E1207",
+        };
         assert_eq!(code(changed.path()), expected, "segment {i}");
         // The same with the later ones renumbered.
         for j in i + 1..count {

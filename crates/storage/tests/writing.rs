@@ -13,7 +13,7 @@ use knhk_evidence::intern::Table;
 use knhk_evidence::proof::{Proof, Proven};
 use knhk_evidence::record::Record;
 use knhk_evidence::{SigningKey, verify::Report};
-use knhk_storage::{Error, Log, Options, audit, read};
+use knhk_storage::{Error, Log, Options, audit, prove, read};
 
 fn verified(dir: &std::path::Path) -> Report {
     audit::verify(dir, Some(key().verifying_key()), &[]).unwrap()
@@ -90,8 +90,10 @@ fn segments_roll_and_are_one_log() {
     assert!(segments(dir.path()).len() > 2);
     let report = verified(dir.path());
     assert_eq!((report.counts.observations, report.segments), (18, segments(dir.path()).len() as u64));
-    assert_eq!(read::entries(dir.path()).unwrap().count(), 22);
-    let (mut log, _) = Log::open_with(dir.path(), &key(), Options { roll_len: 3000 }).unwrap();
+    let seals = segments(dir.path()).len() - 1;
+    assert_eq!(read::entries(dir.path()).unwrap().count(), 22 + seals);
+    let (mut log, _) =
+        Log::open_with(dir.path(), &key(), Options { roll_len: 3000, ..Options::default() }).unwrap();
     group(&mut log, 3, "more");
     drop(log);
     assert_eq!(verified(dir.path()).counts.observations, 21);
@@ -159,19 +161,20 @@ fn observations_and_entries_are_proven_by_text_and_key_alone() {
     let dir = tempfile::tempdir().unwrap();
     small_log(dir.path(), 3, 3000);
     for sequence in 0..9 {
-        let (proof, record) = audit::prove_observation(dir.path(), sequence).unwrap();
+        let (proof, record) = prove::prove_observation(dir.path(), sequence).unwrap();
         assert_eq!(record.sequence, sequence);
         let proof: Proof = proof.to_string().parse().unwrap();
         let (proven, _) = proof.verify(key().verifying_key()).unwrap();
         assert_eq!(proven, Proven::Observation(Box::new(record)));
     }
-    for index in 0..13 {
-        let (proof, entry) = audit::prove_entry(dir.path(), index).unwrap();
+    let entries = read::entries(dir.path()).unwrap().count() as u64;
+    for index in 0..entries {
+        let (proof, entry) = prove::prove_entry(dir.path(), index).unwrap();
         let (proven, _) = proof.verify(key().verifying_key()).unwrap();
         assert_eq!(proven, Proven::Entry(entry.leaf_data().unwrap()));
     }
-    assert!(matches!(audit::prove_observation(dir.path(), 9), Err(Error::NotCovered { .. })));
-    assert!(matches!(audit::prove_entry(dir.path(), 13), Err(Error::NotCovered { .. })));
+    assert!(matches!(prove::prove_observation(dir.path(), 9), Err(Error::NotCovered { .. })));
+    assert!(matches!(prove::prove_entry(dir.path(), entries), Err(Error::NotCovered { .. })));
 }
 
 #[test]
@@ -213,7 +216,8 @@ fn a_group_has_an_end() {
 #[test]
 fn a_failed_write_stops_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len: 1 }).unwrap();
+    let mut log =
+        Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len: 1, ..Options::default() }).unwrap();
     // The next group needs a new segment, whose name is taken.
     fs::create_dir(dir.path().join("log/00000001.seg")).unwrap();
     append_receipt(&mut log, "finance");
@@ -236,12 +240,29 @@ fn reading_stops_at_damage_and_at_the_end_of_what_is_committed() {
     small_log(dir.path(), 3, 1);
     let paths = segments(dir.path());
     let last = fs::read(paths.last().unwrap()).unwrap();
-    // A group that is just being written is not there yet.
+    // A group that is just being written is not there yet, and no checkpoint says that it is.
+    let newest = fs::read(dir.path().join("checkpoint")).unwrap();
+    let Some(Ok(last_group)) = read::entries(dir.path()).unwrap().last() else { panic!() };
+    let before = last_group.index - 3;
+    let older = read::entries(dir.path()).unwrap().count();
+    assert_eq!(older as u64, last_group.index + 1);
     for len in [0, 10, 36, 50, last.len() - 1] {
         fs::write(paths.last().unwrap(), &last[..len]).unwrap();
-        assert_eq!(read::entries(dir.path()).unwrap().map(Result::unwrap).count(), 10, "length {len}");
+        let results: Vec<_> = read::entries(dir.path()).unwrap().collect();
+        assert_eq!(results.len() as u64, before + 1, "length {len}");
+        assert!(results.last().unwrap().is_err(), "a checkpoint covers more than length {len}");
+    }
+    fs::remove_file(dir.path().join("checkpoint")).unwrap();
+    for len in [0, 10, 36, 50, last.len() - 1] {
+        fs::write(paths.last().unwrap(), &last[..len]).unwrap();
+        assert_eq!(
+            read::entries(dir.path()).unwrap().map(Result::unwrap).count() as u64,
+            before,
+            "length {len}"
+        );
     }
     fs::write(paths.last().unwrap(), &last).unwrap();
+    fs::write(dir.path().join("checkpoint"), newest).unwrap();
     // An earlier segment cannot be.
     let earlier = fs::read(&paths[1]).unwrap();
     for changed in [&earlier[..earlier.len() - 1], &[&earlier[..], &[0]].concat(), &last] {

@@ -16,7 +16,7 @@ use knhk_evidence::note::Note;
 use knhk_evidence::proof::Proof;
 use knhk_evidence::receipt::{Draft, Signed};
 use knhk_evidence::record::{RECORD_LEN, Record};
-use knhk_evidence::verify::{Trust, Verifier, segment_name};
+use knhk_evidence::verify::{Depth, Trust, Verifier, segment_name};
 use knhk_evidence::{SigningKey, VerifyingKey, canonical};
 
 /// A check, and the name under which a fuzz target runs it.
@@ -58,7 +58,7 @@ pub(crate) fn block(bytes: &[u8]) {
         assert_eq!(read.to_bytes(), *header);
     }
     if let Ok(block) = Block::from_bytes(bytes) {
-        assert_eq!(block.to_bytes(), bytes);
+        assert_eq!(block.as_bytes(), bytes);
     }
 }
 
@@ -78,7 +78,9 @@ pub(crate) fn frame(bytes: &[u8]) {
         let _ = assembler.push(kind, body);
     }
     let _ = find_tail("s", Chain::default(), bytes);
-    let _ = Verifier::new(Trust::SelfAttested).segment(&segment_name(0), bytes);
+    for depth in [Depth::Roots, Depth::Everything] {
+        let _ = Verifier::new(Trust::SelfAttested, depth).segment(&segment_name(0), bytes);
+    }
 }
 
 pub(crate) fn canonical_cbor(bytes: &[u8]) {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::Table;
 use knhk_evidence::receipt::{Draft, Operation, Outcome, Signed};
@@ -86,11 +87,16 @@ pub(crate) fn group(log: &mut Log, n: usize, tag: &str) {
 
 /// A closed log of `groups` groups, in segments of at most `roll_len` bytes and one group.
 pub(crate) fn small_log(dir: &Path, groups: usize, roll_len: u64) {
-    let mut log = Log::create_with(dir, &key(), NOW_MS, Options { roll_len }).unwrap();
+    let mut log = Log::create_with(dir, &key(), NOW_MS, Options { roll_len, ..Options::default() }).unwrap();
     intern(&mut log);
     for i in 0..groups {
         group(&mut log, 3, &format!("g{i}"));
     }
+}
+
+/// Whether an entry is the sealed state at the start of a segment.
+pub(crate) fn is_seal(entry: &Entry) -> bool {
+    matches!(entry, Entry::Input(input) if input.kind == InputKind::LogSealed)
 }
 
 pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,90 @@
+//! The sealed state of a log: enough to verify, prove and append from there on. See `docs/formats/sealed-state.md`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::error::{Error, Result};
+use crate::hash::{Bytes, Hash};
+use crate::input::{Input, InputKind};
+use crate::producers::Lost;
+
+/// Body of a `log_sealed` input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedState {
+    /// Entries of the log so far.
+    pub size: u64,
+    /// Roots of the complete subtrees, largest first.
+    pub peaks: Vec<Hash>,
+    /// Event types by number.
+    pub event_types: Vec<String>,
+    /// Sectors by number.
+    pub sectors: Vec<String>,
+    /// Sources by number.
+    pub sources: Vec<String>,
+    /// Per sector: number of the next block, digest of the last header.
+    pub blocks: Vec<(u16, u64, Hash)>,
+    /// Per sector: sequence of the next receipt, id of the last.
+    pub receipts: Vec<(String, u64, Hash)>,
+    /// Per source: epoch, next number, whether it is open.
+    pub producers: Vec<(u32, u64, u64, bool)>,
+    /// What producers lost.
+    pub lost: Lost,
+    /// Sequence of the next observation.
+    pub next_sequence: u64,
+    /// Every key so far, the one in force last.
+    pub keys: Vec<String>,
+    /// Latest time of an entry, Unix milliseconds.
+    pub time_ms: i64,
+    /// How much there is of each kind.
+    pub counts: SealedCounts,
+}
+
+/// The counts that follow from entries alone; erased payloads do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as in Counts")]
+pub struct SealedCounts {
+    pub blocks: u64,
+    pub observations: u64,
+    pub receipts: u64,
+    pub inputs: u64,
+    pub keys: u64,
+    pub payload_bytes: u64,
+}
+
+/// Body of a `log_retained` input: the writer drops what is older, on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retained {
+    /// Entries from this index on are kept.
+    pub from: u64,
+    /// Under which rule, for people.
+    pub reason: String,
+}
+
+impl SealedState {
+    /// The input that seals a log in this state.
+    ///
+    /// # Errors
+    /// Refuses a state whose body is above 16 MiB.
+    pub fn to_input(&self) -> Result<Input> {
+        Input::new(InputKind::LogSealed, None, self.time_ms, self)
+    }
+
+    /// Reads the state that an input seals.
+    ///
+    /// # Errors
+    /// Refuses another kind of input, and a body that is not exactly a state.
+    pub fn of(input: &Input) -> Result<Self> {
+        if input.kind != InputKind::LogSealed {
+            return Err(Error::FrameOrder {
+                what: "entry",
+                actual: input.kind.name().into(),
+                expected: InputKind::LogSealed.name().into(),
+            });
+        }
+        let Bytes(body) = &input.body;
+        canonical::from_bytes_exact(body)
+    }
+}

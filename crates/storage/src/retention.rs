@@ -1,0 +1,73 @@
+//! Retention: the oldest segments go, or move to an archive; what stays verifies, proves and goes on. See
+//! `docs/formats/log.md`.
+
+use std::ops::Range;
+use std::path::Path;
+
+use knhk_evidence::input::{Input, InputKind};
+use knhk_evidence::sealed::Retained;
+
+use crate::audit;
+use crate::directory::{Directory, Durability};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::spare;
+
+impl Log {
+    /// The segments that are there; the last is being written.
+    pub fn segments(&self) -> Result<Range<u32>> {
+        self.directory.segments()
+    }
+
+    /// Drops every segment before `segment`; gives the numbers of those that went. With `archive`, each is first copied
+    /// there durably, under its own name.
+    ///
+    /// That they are dropped, and why, is committed to the log before the first one goes. Proofs and signatures of
+    /// entries that stay are untouched. Dropped files are zeroed before they are used again, so nothing of them remains
+    /// in this directory.
+    ///
+    /// # Errors
+    /// Refuses a segment that is not there, the one being written excepted, and one at which nothing can start.
+    pub fn retain_from(
+        &mut self,
+        segment: u32,
+        archive: Option<&Path>,
+        reason: &str,
+        time_ms: i64,
+    ) -> Result<Range<u32>> {
+        let segments = self.directory.segments()?;
+        let refused = |why| Error::Layout { path: self.directory.segment(segment), why };
+        if segment >= segments.end {
+            return Err(refused("there is no such segment"));
+        }
+        let dropped = segments.start..segment.max(segments.start);
+        if dropped.is_empty() {
+            return Ok(dropped);
+        }
+        let mut from = 0;
+        for number in dropped.start + 1..=segment {
+            // After a crash in between, any of them may be the first that is left.
+            let sealed = audit::sealed_at(&self.directory, number)?;
+            from = sealed.ok_or_else(|| refused("a segment up to it does not begin with a sealed state"))?;
+        }
+        let statement = Retained { from, reason: reason.to_owned() };
+        self.append_input(Input::new(InputKind::LogRetained, None, time_ms, &statement)?)?;
+        self.commit()?;
+        self.publish()?;
+        for number in dropped.clone() {
+            if let Some(archive) = archive {
+                copy_to(&self.directory, number, archive)?;
+            }
+            spare::put_aside(&self.directory, number)?;
+            self.directory.sync_dir(&self.directory.log())?;
+        }
+        Ok(dropped)
+    }
+}
+
+fn copy_to(directory: &Directory, number: u32, archive: &Path) -> Result<()> {
+    directory.create(archive)?;
+    let bytes = directory.read_segment(number)?;
+    let name = knhk_evidence::verify::segment_name(number);
+    directory.replace(&archive.join(name), &bytes, Durability::Synced)
+}
