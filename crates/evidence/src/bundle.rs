@@ -9,7 +9,7 @@ use crate::entry::{Assembler, Entry, EntryKind, Item as FrameItem};
 use crate::error::{Error, Result, within};
 use crate::frame::FrameKind;
 use crate::hash::Hash;
-use crate::input::InputKind;
+use crate::input::{Input, InputKind};
 use crate::intern::{Interned, Table};
 use crate::key::VerifyingKey;
 use crate::merkle;
@@ -17,6 +17,7 @@ use crate::multiproof::{multiproof, verify_multiproof};
 use crate::note::MAX_NOTE_LEN;
 use crate::receipt::{ReceiptId, Signed};
 use crate::record::{RECORD_LEN, Record, array};
+use crate::sealed::SealedState;
 
 /// Bytes of a bundle: 256 MiB.
 pub const MAX_BUNDLE_LEN: usize = 256 << 20;
@@ -40,7 +41,7 @@ pub struct Bundle {
 pub enum Item {
     /// Observations of one block.
     Observations(Observations),
-    /// A receipt with its body, an `interned` input, or a key change.
+    /// A receipt with its body, an `interned` or `log_sealed` input, or a key change.
     Entry(Entry),
 }
 
@@ -187,8 +188,10 @@ impl Item {
             _ => return Err(wrong("it has an item of an unknown kind")),
         };
         match Assembler::default().push(kind, content)? {
-            Some(FrameItem::Entry(Entry::Input(input))) if input.kind != InputKind::Interned => {
-                Err(wrong("it has an input that is no interned text"))
+            Some(FrameItem::Entry(Entry::Input(input)))
+                if !matches!(input.kind, InputKind::Interned | InputKind::LogSealed) =>
+            {
+                Err(wrong("it has an input that is neither an interned text nor a sealed state"))
             }
             Some(FrameItem::Entry(entry)) => Ok(Self::Entry(entry)),
             _ => Err(wrong("an item is not whole")),
@@ -353,16 +356,19 @@ impl Bundle {
 impl Shown {
     /// The key in force after the key changes so far.
     fn in_force(&self) -> Result<&VerifyingKey> {
-        self.keys.last().ok_or(Error::Proof { why: "the bundle does not begin with the log's first key" })
+        self.keys.last().ok_or(Error::Proof { why: "the bundle does not begin with a key of the log" })
     }
 
     fn admit(&mut self, index: u64, item: &Item) -> Result<()> {
         match item {
             Item::Entry(Entry::KeyChange(change)) => {
                 if self.keys.is_empty() != (index == 0) {
-                    return Err(Error::Proof { why: "the bundle does not begin with the log's first key" });
+                    return Err(Error::Proof { why: "the bundle does not begin with a key of the log" });
                 }
                 self.keys.push(change.verify(self.keys.last())?);
+            }
+            Item::Entry(Entry::Input(input)) if input.kind == InputKind::LogSealed => {
+                self.begin(index, input)?;
             }
             Item::Entry(Entry::Input(input)) => {
                 self.in_force()?;
@@ -389,6 +395,30 @@ impl Shown {
         }
         Ok(())
     }
+    /// Begins where a log whose front was dropped begins: with the key that was in force, and the texts so far.
+    ///
+    /// Of the earlier keys only the dropped entries know that they handed over to it, so none of them is believed here.
+    fn begin(&mut self, index: u64, input: &Input) -> Result<()> {
+        let sealed = SealedState::of(input)?;
+        if !self.keys.is_empty() || index == 0 || sealed.size != index {
+            return Err(Error::Proof { why: "a sealed state stands elsewhere than where the bundle begins" });
+        }
+        if let Some(key) = sealed.keys.last() {
+            self.keys.push(key.parse()?);
+        }
+        let tables = [
+            (Table::EventType, sealed.event_types),
+            (Table::Sector, sealed.sectors),
+            (Table::Source, sealed.sources),
+        ];
+        for (table, texts) in tables {
+            for (id, text) in (0..).zip(texts) {
+                self.names.admit(Interned { table, id, text })?;
+            }
+        }
+        Ok(())
+    }
+
     fn chain(&mut self, signed: &Signed) -> Result<()> {
         let draft = signed.draft();
         let link = Chain { first: draft.sequence, last: draft.sequence, count: 1, id: signed.id() };

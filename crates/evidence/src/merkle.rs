@@ -161,7 +161,7 @@ impl PathBuilder {
 
 /// Gives each subtree the complete subtrees of `start` that lie in it: the leaves before are known by them alone.
 ///
-/// A complete subtree that lies in none is not needed: its root is in none of the subtrees' hashes.
+/// One that lies in none of them is not needed: whoever verifies knows it already.
 pub(crate) fn seed(subtrees: &mut [(std::ops::Range<u64>, Frontier)], start: &Frontier) {
     let mut low = 0;
     let bits = (0..u64::BITS).rev().filter(|bit| start.size >> bit & 1 == 1);

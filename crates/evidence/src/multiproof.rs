@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
-use crate::merkle::{Frontier, node_hash};
+use crate::merkle::{Frontier, node_hash, seed};
 
 /// Builds the hashes that lead from chosen leaves to the root, from the tree's leaf hashes in order.
 #[derive(Debug)]
@@ -29,6 +29,21 @@ impl MultiproofBuilder {
         gaps(0..size, chosen, &mut subtrees);
         let subtrees = subtrees.into_iter().map(|range| (range, Frontier::new())).collect();
         Ok(Self { size, next: 0, subtrees, current: 0 })
+    }
+
+    /// Like [`MultiproofBuilder::new`], for who has only the leaves from `start` on: what is before stands in its peaks.
+    ///
+    /// # Errors
+    /// Refuses a leaf before the start.
+    pub fn resuming(start: &Frontier, chosen: &[u64], size: u64) -> Result<Self> {
+        let mut builder = Self::new(chosen, size)?;
+        if chosen.first().is_some_and(|index| *index < start.size()) {
+            return Err(Error::Proof { why: "the leaf lies before the entries that are kept" });
+        }
+        seed(&mut builder.subtrees, start);
+        builder.next = start.size();
+        builder.current = builder.subtrees.partition_point(|(range, _)| range.end <= start.size());
+        Ok(builder)
     }
 
     /// Takes the next leaf hash; leaves beyond the tree are ignored.
@@ -198,6 +213,26 @@ mod tests {
         }
         let all: Vec<_> = (0..77).collect();
         assert_eq!(multiproof(leaves.iter().copied(), &all, 77).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn a_proof_is_the_same_when_earlier_leaves_are_known_by_their_peaks_alone() {
+        let leaves = leaves(37);
+        let mut start = Frontier::new();
+        for kept in 0..37_u64 {
+            for chosen in [vec![kept], vec![36], vec![kept, 36], (kept..37).step_by(3).collect()] {
+                let mut chosen: Vec<_> = chosen;
+                chosen.dedup();
+                let whole = multiproof(leaves.iter().copied(), &chosen, 37).unwrap();
+                let mut builder = MultiproofBuilder::resuming(&start, &chosen, 37).unwrap();
+                leaves[usize::try_from(kept).unwrap()..].iter().for_each(|leaf| builder.push(*leaf));
+                assert_eq!(builder.finish().unwrap(), whole, "{chosen:?} from {kept}");
+            }
+            if kept > 0 {
+                assert!(MultiproofBuilder::resuming(&start, &[kept - 1], 37).is_err());
+            }
+            start.push(leaves[usize::try_from(kept).unwrap()]);
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use knhk_evidence::bundle::{self, Bundle, Item, Observations, Shown};
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::Interned;
-use knhk_evidence::multiproof::multiproof;
+use knhk_evidence::multiproof::MultiproofBuilder;
+use knhk_evidence::sealed::SealedState;
 
 use crate::directory::Directory;
 use crate::error::{Error, Result};
@@ -38,9 +39,8 @@ pub enum Receipts {
 /// is given away.
 ///
 /// # Errors
-/// Refuses what the checkpoint does not cover, a log that contradicts itself, and one whose first entries were dropped.
+/// Refuses what the checkpoint does not cover or the log no longer keeps, and a log that contradicts itself.
 pub fn bundle(directory: impl Into<Directory>, choice: &Choice) -> Result<(Bundle, Shown)> {
-    let directory = directory.into();
     let mut items = Vec::new();
     let mut first_key = None;
     let (mut names, mut used) = (BTreeMap::new(), BTreeSet::new());
@@ -49,12 +49,17 @@ pub fn bundle(directory: impl Into<Directory>, choice: &Choice) -> Result<(Bundl
         Receipts::All => BTreeSet::new(),
         Receipts::At(entries) => entries.clone(),
     };
-    let leaves = Leaves::read(&directory, |index, entry| {
+    let leaves = Leaves::read(directory, |index, entry| {
         match entry {
             Entry::KeyChange(change) => {
                 if first_key.is_none() {
                     first_key = Some(change.new.parse()?);
                 }
+                items.push((index, Item::Entry(entry.clone())));
+            }
+            // Where a log begins whose front was dropped: its key and its texts stand here.
+            Entry::Input(input) if input.kind == InputKind::LogSealed && first_key.is_none() => {
+                first_key = SealedState::of(input)?.keys.last().map(|key| key.parse()).transpose()?;
                 items.push((index, Item::Entry(entry.clone())));
             }
             Entry::Input(input) if input.kind == InputKind::Interned => {
@@ -85,11 +90,6 @@ pub fn bundle(directory: impl Into<Directory>, choice: &Choice) -> Result<(Bundl
         }
         Ok(())
     })?;
-    if leaves.start().size() > 0 {
-        let why =
-            "the log's first entries were dropped, and a bundle begins with the first: use proofs instead";
-        return Err(Error::Layout { path: directory.log(), why });
-    }
     let size = leaves.size();
     if let Some(sequence) = missing.first() {
         return Err(Error::NotCovered { what: "observation", number: *sequence, size });
@@ -100,10 +100,14 @@ pub fn bundle(directory: impl Into<Directory>, choice: &Choice) -> Result<(Bundl
     items.extend(names.into_iter().filter(|(number, _)| used.contains(number)).map(|(_, item)| item));
     items.sort_by_key(|(index, _)| *index);
     let indexes: Vec<u64> = items.iter().map(|(index, _)| *index).collect();
-    let hashes = multiproof(leaves.kept().iter().copied(), &indexes, size)?;
+    let mut builder = MultiproofBuilder::resuming(leaves.start(), &indexes, size)?;
+    for leaf in leaves.kept() {
+        builder.push(*leaf);
+    }
+    let hashes = builder.finish()?;
     let bundle = Bundle { checkpoint: leaves.note().to_owned(), items, hashes };
     let key = first_key
-        .ok_or(knhk_evidence::Error::Proof { why: "the bundle does not begin with the log's first key" })?;
+        .ok_or(knhk_evidence::Error::Proof { why: "the bundle does not begin with a key of the log" })?;
     let shown = bundle.verify(&key)?;
     Ok((bundle, shown))
 }

@@ -14,7 +14,7 @@ use knhk_evidence::intern::Table;
 use knhk_storage::bundle::{Choice, Receipts, bundle};
 use knhk_storage::consistency::prove_consistency;
 use knhk_storage::export::tiles;
-use knhk_storage::{Error, Log};
+use knhk_storage::{Error, Log, Options};
 
 /// A log of four groups whose key changes after the second, with the checkpoint after each group.
 fn log_of_two_keys() -> (tempfile::TempDir, Vec<String>) {
@@ -192,4 +192,44 @@ fn an_export_into_another_logs_directory_or_of_a_log_rolled_back_is_refused() {
     fs::write(out.path().join("tile/0/000.p/17"), "text").unwrap();
     assert!(matches!(tiles(dir.path(), out.path()), Err(Error::Layout { .. })));
     assert!(!out.path().join("checkpoint").exists(), "nothing is claimed");
+}
+
+#[test]
+fn a_log_without_its_front_proves_and_bundles_what_it_keeps() {
+    let (dir, second) = (scratch(), key().successor([2; 32]).unwrap());
+    let mut log =
+        Log::create_with(dir.path(), &key(), NOW_MS, Options { roll_len: 1, ..Options::default() }).unwrap();
+    intern(&mut log);
+    let mut kept = Vec::new();
+    for i in 0..5 {
+        if i == 1 {
+            log.rotate_key(second.clone(), NOW_MS).unwrap();
+        }
+        group(&mut log, 3, &format!("g{i}"));
+        kept.push(log.checkpoint_note().to_owned());
+    }
+    log.retain_from(3, None, "30 days", NOW_MS).unwrap();
+    group(&mut log, 1, "after");
+    drop(log);
+
+    let begins_at = knhk_storage::read::entries(dir.path()).unwrap().next().unwrap().unwrap().index;
+    assert!(begins_at > 5);
+    let mut proven = 0;
+    for note in &kept {
+        let size: u64 = note.lines().nth(1).unwrap().parse().unwrap();
+        let proof = prove_consistency(dir.path(), note);
+        assert_eq!(proof.is_ok(), size >= begins_at, "{size} of a log from {begins_at}");
+        proven += u64::from(proof.is_ok());
+    }
+    assert!((1..5).contains(&proven));
+
+    let (made, shown) = bundle(dir.path(), &choice(Receipts::All, &[12, 14], true)).unwrap();
+    assert_eq!((shown.observations, shown.payloads, shown.keys.len()), (2, 2, 1));
+    assert_eq!(shown.names.text(Table::Source, 0), Some("shop"));
+    let read = Bundle::from_bytes(&made.to_bytes().unwrap()).unwrap();
+    assert_eq!(read.verify(second.verifying_key()).unwrap(), shown);
+    // That the first key handed over to the second stood in the entries that are gone.
+    assert_eq!(read.verify(key().verifying_key()).unwrap_err().code(), "KNHK-E1115");
+    assert!(matches!(bundle(dir.path(), &choice(Receipts::All, &[0], false)), Err(Error::NotCovered { .. })));
+    assert!(matches!(tiles(dir.path(), scratch().path()), Err(Error::Layout { .. })));
 }
