@@ -16,7 +16,7 @@ use crate::toml_file;
 /// Most rules in one file.
 pub const RULES_MAX: usize = 1_000;
 
-const FILE: &str = "doctrine.toml";
+pub(crate) const FILE: &str = "doctrine.toml";
 const PAGE: &str = "doctrine.md";
 
 /// What a violation does.
@@ -169,6 +169,16 @@ impl TermPattern {
             Some(prefix) => iri.starts_with(prefix),
             None => self.0 == iri,
         }
+    }
+
+    /// The pattern as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text before a final `*`, if there is one.
+    pub fn prefix(&self) -> Option<&str> {
+        self.0.strip_suffix('*')
     }
 
     /// Without the star it is an IRI, so that a misspelt pattern is not silently a pattern that matches nothing.
@@ -423,7 +433,7 @@ impl Rule {
         vec![
             self.violation(Code::ResourceLimit, "", message)
                 .change(Some(max.to_string()), used.map(|used| used.to_string()))
-                .fix("split the change"),
+                .fix("observe fewer of the events at a time; a limit that is wrong is mended in doctrine.toml of the pack, which is read when a data directory is begun"),
         ]
     }
 

@@ -60,6 +60,18 @@ pub enum ChangeError {
         /// The entry named.
         to: String,
     },
+    /// A rule or guard about a term that neither the pack's ontology nor core has.
+    #[error(
+        "{file}: {entry} names {term}, which the ontology does not have; correct the IRI or add the term to the ontology"
+    )]
+    UnknownTerm {
+        /// `doctrine.toml` or `guards.toml`.
+        file: &'static str,
+        /// The entry that names it.
+        entry: String,
+        /// The term, or the pattern of terms.
+        term: String,
+    },
     /// More of something than is accepted.
     #[error("{what} is {actual}, above the limit of {limit}; make it smaller or split it")]
     Limit {
@@ -121,6 +133,7 @@ impl ChangeError {
             Self::ProposalId { .. } => "KNHK-E1608",
             Self::Encoding { .. } => "KNHK-E1609",
             Self::NotApproved { .. } => "KNHK-E1610",
+            Self::UnknownTerm { .. } => "KNHK-E1611",
             Self::Ontology(error) => error.code(),
         }
     }

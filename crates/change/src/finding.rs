@@ -273,6 +273,18 @@ impl Finding {
         self
     }
 
+    /// Seven stages' findings stay far below what one document may hold, whatever terms and values they quote.
+    fn cut(&mut self) {
+        let optional = [&mut self.old, &mut self.new].into_iter().flatten();
+        let texts = [&mut self.path, &mut self.rule, &mut self.message, &mut self.fix];
+        for text in texts.into_iter().chain(optional) {
+            if text.len() > FINDING_TEXT_BYTES_MAX {
+                text.truncate(text.floor_char_boundary(FINDING_TEXT_BYTES_MAX - '…'.len_utf8()));
+                text.push('…');
+            }
+        }
+    }
+
     /// Says how to mend it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
@@ -313,6 +325,9 @@ impl Conclusion {
 /// The most findings one stage reports. Those beyond are counted in the last one.
 pub const FINDINGS_MAX: usize = 100;
 
+/// The most bytes of each text of a finding; longer ones are cut.
+pub const FINDING_TEXT_BYTES_MAX: usize = 2_048;
+
 /// What one stage says of one proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageResult {
@@ -333,6 +348,7 @@ impl StageResult {
             Some(Severity::Warning) => Conclusion::Warning,
             Some(Severity::Info) | None => Conclusion::Passed,
         };
+        findings.iter_mut().take(FINDINGS_MAX).for_each(Finding::cut);
         let omitted = findings.len().saturating_sub(FINDINGS_MAX);
         findings.truncate(FINDINGS_MAX);
         if omitted > 0
@@ -389,6 +405,17 @@ mod tests {
         let result = StageResult::of(Stage::Static, many);
         assert_eq!(result.findings.len(), FINDINGS_MAX);
         assert!(result.findings.last().unwrap().message.contains("5 more"));
+    }
+
+    #[test]
+    fn texts_of_a_finding_are_bounded() {
+        let long = "é".repeat(FINDING_TEXT_BYTES_MAX);
+        let finding = Finding::error(Code::Predicate, long.clone(), long.clone()).change(Some(long), None);
+        let result = StageResult::of(Stage::Doctrine, vec![finding]);
+        let finding = &result.findings[0];
+        for text in [&finding.path, &finding.message, finding.old.as_ref().unwrap()] {
+            assert!(text.len() <= FINDING_TEXT_BYTES_MAX && text.ends_with("é…"));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub const GUARDS_MAX: usize = 1_000;
 /// Most terms that one guard protects.
 pub const PROTECTED_MAX: usize = 10_000;
 
-const FILE: &str = "guards.toml";
+pub(crate) const FILE: &str = "guards.toml";
 const PAGE: &str = "guards.md";
 
 /// What a guard is for. It decides what harms the terms that it protects.
@@ -190,7 +190,7 @@ impl Guard {
     fn harm(&self, code: Code, path: &Iri, message: &str) -> Finding {
         Finding::error(code, path.as_str(), format!("`{}`: {message}", self.name))
             .rule(&self.id)
-            .fix("leave the protected term as it is, or have the guard relaxed for a while")
+            .fix("mend the sender; a guard that is wrong is mended in guards.toml of the pack, which is read when a data directory is begun")
     }
 
     /// What it finds, given where every property stands before the change.
@@ -462,6 +462,25 @@ impl GuardSet {
     /// SHA-256 of the canonical CBOR of the map id → guard: the same for every order of guards in the file.
     pub fn digest(&self) -> Hash {
         self.digest
+    }
+
+    /// The changed keys that guards find harmed, each with the ids of those guards.
+    pub(crate) fn harmed_keys<'g>(
+        &'g self,
+        ground: &Ground<'g>,
+    ) -> BTreeMap<&'g PropertyRef, BTreeSet<&'g str>> {
+        let places = places(ground.before);
+        let mut harmed: BTreeMap<&PropertyRef, BTreeSet<&str>> = BTreeMap::new();
+        for guard in self.guards() {
+            for (place, change) in &ground.meaning.properties {
+                let mut findings = Vec::new();
+                guard.property_harmed(ground, &places, place, change, &mut findings);
+                if !findings.is_empty() {
+                    harmed.entry(place).or_default().insert(&guard.id);
+                }
+            }
+        }
+        harmed
     }
 
     /// What every guard finds, in order of their ids.

@@ -19,6 +19,7 @@ pub mod propose;
 pub mod replay;
 pub mod shadow;
 pub mod stages;
+mod terms;
 mod toml_file;
 pub mod window;
 
@@ -34,7 +35,7 @@ use knhk_ontology::pack::Pack;
 ///
 /// # Errors
 /// Whatever `doctrine.toml` or `guards.toml` may not say, an id that occurs in both packs, and a rule or guard that names
-/// one which does not exist.
+/// one, or a term, which does not exist.
 pub fn rules_in_force(core: &CorePack, pack: &Pack) -> error::Result<(DoctrineSet, GuardSet)> {
     let of_core = |name: &str| core.files.get(name).map_or(&[][..], Vec::as_slice);
     let of_pack = |file: &Option<Vec<u8>>| file.clone().unwrap_or_default();
@@ -43,6 +44,7 @@ pub fn rules_in_force(core: &CorePack, pack: &Pack) -> error::Result<(DoctrineSe
     let guards =
         GuardSet::from_toml(of_core("guards.toml"))?.and(&GuardSet::from_toml(&of_pack(&pack.guards))?)?;
     guards::check_references(&doctrine, &guards)?;
+    terms::check(core, pack, &doctrine, &guards)?;
     Ok((doctrine, guards))
 }
 
@@ -88,8 +90,54 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_or_guard_about_an_unknown_term_is_refused_with_term_and_file() {
+        let protects = |list: &str, term: &str| {
+            format!(
+                "[[guard]]\nid = \"G\"\nname = \"\"\ndescription = \"\"\ntype = \"safety_interlock\"\n\
+                 criticality = \"low\"\n{list} = [\"{term}\"]\ntier = \"cold\"\n"
+            )
+        };
+        let about = |term: &str| rule("R", "").replace("guards = []", &format!("applies_to = [\"{term}\"]"));
+        let value = |property: &str| {
+            rule("R", "").replace(
+                "predicate = \"no_removal\"",
+                &format!("predicate = \"value_never_raised\", property = \"{property}\""),
+            )
+        };
+        let schema = fixture::schema();
+        let class = schema.classes.values().next().unwrap();
+        let property = class.properties.values().next().unwrap();
+        let namespace = &schema.namespace;
+        for (doctrine, guards) in [
+            (about(class.iri.as_str()), protects("classes", class.iri.as_str())),
+            (about(property.iri.as_str()), protects("properties", property.iri.as_str())),
+            (about(&format!("{namespace}ToCome*")), String::new()),
+            (about("urn:knhk:*"), String::new()),
+            (value("urn:knhk:ns#minimumEvidence"), String::new()),
+        ] {
+            rules_in_force(&core(""), &pack(&doctrine, &guards)).unwrap();
+        }
+        let typo = format!("{namespace}Typo");
+        for (doctrine, guards, file) in [
+            (String::new(), protects("classes", &typo), "guards.toml"),
+            (String::new(), protects("properties", &typo), "guards.toml"),
+            (about(&typo), String::new(), "doctrine.toml"),
+            (about("urn:other#*"), String::new(), "doctrine.toml"),
+            (value(&typo), String::new(), "doctrine.toml"),
+        ] {
+            let error = rules_in_force(&core(""), &pack(&doctrine, &guards)).unwrap_err();
+            assert_eq!(error.code(), "KNHK-E1611", "{error}");
+            assert!(error.to_string().contains(file), "{error}");
+            assert!(
+                error.to_string().contains(&typo) || error.to_string().contains("urn:other#*"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn every_error_has_a_page() {
-        for n in 1..=10 {
+        for n in 1..=11 {
             let page = format!("{}/../../docs/errors/KNHK-E16{n:02}.md", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(&page).unwrap_or_default();
             assert!(text.starts_with(&format!("# KNHK-E16{n:02}: ")) && text.contains("## Mend"), "{page}");

@@ -5,12 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use knhk_ontology::decimal::Decimal;
-use knhk_ontology::delta::{Effect, PropertyRef, effect_of};
+use knhk_ontology::delta::{Effect, PropertyRef};
 use knhk_ontology::schema::{Class, Property, Range, Schema};
-use knhk_ontology::{Iri, Term, Triple, vocab};
+use knhk_ontology::{Iri, Triple};
 
-use crate::doctrine::{Predicate, Resource};
+use crate::doctrine::Resource;
+
+mod comparison;
+mod predicates;
+mod values;
+
+pub(crate) use comparison::ancestors;
+pub use predicates::Breach;
 
 /// One thing that happens to a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,27 +123,6 @@ pub struct ValueChange {
     pub new: Option<String>,
 }
 
-impl ValueChange {
-    /// How the number moves; `None` when there is no number on either side.
-    fn direction(&self) -> Option<std::cmp::Ordering> {
-        let number = |text: &Option<String>| text.as_ref()?.parse::<Decimal>().ok();
-        Some(number(&self.new)?.cmp(&number(&self.old)?))
-    }
-}
-
-/// One breach of a named predicate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// The term.
-    pub term: Iri,
-    /// What is wrong, in words.
-    pub what: String,
-    /// The state before.
-    pub old: Option<String>,
-    /// The state after.
-    pub new: Option<String>,
-}
-
 /// What a change does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
@@ -160,28 +145,39 @@ impl Meaning {
         let mut meaning = Self::default();
         let iris: BTreeSet<&Iri> = before.classes.keys().chain(after.classes.keys()).collect();
         for iri in iris {
-            let (old, new) = (before.classes.get(iri), after.classes.get(iri));
-            if old == new {
-                continue;
-            }
-            let changes = compare_classes(old, new);
-            if !changes.is_empty() {
-                meaning.classes.insert(iri.clone(), changes);
-            }
-            let keys: BTreeSet<&String> =
-                [old, new].into_iter().flatten().flat_map(|c| c.properties.keys()).collect();
-            for key in keys {
-                let own = |class: Option<&Class>| class.and_then(|c| c.properties.get(key)).cloned();
-                let (own_old, own_new) = (own(old), own(new));
-                if own_old != own_new {
-                    let place = PropertyRef { domain: iri.clone(), key: key.clone() };
-                    let change = compare_properties(before, after, &place, own_old, own_new);
-                    meaning.properties.insert(place, change);
-                }
+            meaning.compare(before, after, iri);
+        }
+        meaning.values = values::between(before, after, added, removed);
+        meaning
+    }
+
+    /// What happens to one class and its keys alone.
+    pub(crate) fn of_class(before: &Schema, after: &Schema, class: &Iri) -> Self {
+        let mut meaning = Self::default();
+        meaning.compare(before, after, class);
+        meaning
+    }
+
+    fn compare(&mut self, before: &Schema, after: &Schema, iri: &Iri) {
+        let (old, new) = (before.classes.get(iri), after.classes.get(iri));
+        if old == new {
+            return;
+        }
+        let changes = comparison::classes(old, new);
+        if !changes.is_empty() {
+            self.classes.insert(iri.clone(), changes);
+        }
+        let keys: BTreeSet<&String> =
+            [old, new].into_iter().flatten().flat_map(|c| c.properties.keys()).collect();
+        for key in keys {
+            let own = |class: Option<&Class>| class.and_then(|c| c.properties.get(key)).cloned();
+            let (own_old, own_new) = (own(old), own(new));
+            if own_old != own_new {
+                let place = PropertyRef { domain: iri.clone(), key: key.clone() };
+                let change = comparison::properties(before, after, &place, own_old, own_new);
+                self.properties.insert(place, change);
             }
         }
-        meaning.values = values(before, after, added, removed);
-        meaning
     }
 
     /// Whether nothing changes.
@@ -223,100 +219,6 @@ impl Meaning {
             Resource::Ticks => 0,
         };
         amount as u64
-    }
-
-    /// What breaks a named predicate, among the terms in scope. A property is in scope with its class.
-    pub fn breaking(
-        &self,
-        predicate: Predicate,
-        property: Option<&Iri>,
-        in_scope: &dyn Fn(&Iri) -> bool,
-    ) -> Vec<Breach> {
-        let mut breaches = Vec::new();
-        match predicate {
-            Predicate::ValueNeverRaised | Predicate::ValueNeverLowered => {
-                let wrong = match predicate {
-                    Predicate::ValueNeverRaised => std::cmp::Ordering::Greater,
-                    _ => std::cmp::Ordering::Less,
-                };
-                for value in &self.values {
-                    let meant = property.is_some_and(|iri| *iri == value.subject || *iri == value.predicate);
-                    // A first value moves nothing. What is no number cannot be shown to keep the rule.
-                    if !meant || value.old.is_none() {
-                        continue;
-                    }
-                    let what = match (&value.new, value.direction()) {
-                        (None, _) => "the value is taken away",
-                        (_, None) => "the value is not a number on both sides",
-                        (_, Some(direction)) if direction == wrong => "the value moves the wrong way",
-                        _ => continue,
-                    };
-                    breaches.push(Breach {
-                        term: value.subject.clone(),
-                        what: what.to_owned(),
-                        old: value.old.clone(),
-                        new: value.new.clone(),
-                    });
-                }
-                return breaches;
-            }
-            _ => {}
-        }
-        for (iri, changes) in self.classes.iter().filter(|(iri, _)| in_scope(iri)) {
-            let effect = changes.iter().map(|change| change.effect()).max().unwrap_or(Effect::Neutral);
-            let weakens = changes.iter().any(|change| change.effect() == Effect::Weakening);
-            let what = match predicate {
-                Predicate::NoRemoval if changes.contains(&ClassChange::Removed) => "the class is removed",
-                Predicate::NoStrengthening if effect == Effect::Strengthening => "data may become invalid",
-                Predicate::NoWeakening if weakens => "more data becomes valid",
-                _ => continue,
-            };
-            breaches.push(Breach { term: iri.clone(), what: what.to_owned(), old: None, new: None });
-        }
-        for (place, change) in &self.properties {
-            let Some(iri) = change.iri() else { continue };
-            let own =
-                [&change.old, &change.new].into_iter().flatten().any(|property| in_scope(&property.iri));
-            if !own && !in_scope(&place.domain) {
-                continue;
-            }
-            let removed = change.old.as_ref().filter(|_| change.changes.contains(&PropertyChange::Removed));
-            let what = match predicate {
-                Predicate::NoRemoval if removed.is_some() => "the property is removed",
-                Predicate::RemovalAfterDeprecation if removed.is_some_and(|old| !old.deprecated) => {
-                    "the property is removed without having been deprecated"
-                }
-                Predicate::NoStrengthening if change.effect == Effect::Strengthening => {
-                    "data may become invalid"
-                }
-                Predicate::NoWeakening if change.weakens() => "more data becomes valid",
-                Predicate::AdditionsOptional
-                    if change.changes.contains(&PropertyChange::Added)
-                        && change.new.as_ref().is_some_and(|new| new.cardinality.is_required()) =>
-                {
-                    "the new property is required"
-                }
-                _ => continue,
-            };
-            breaches.push(Breach {
-                term: iri.clone(),
-                what: what.to_owned(),
-                old: change.old.as_ref().map(describe),
-                new: change.new.as_ref().map(describe),
-            });
-        }
-        if predicate == Predicate::NoRemoval {
-            let gone = self.values.iter().filter(|value| value.new.is_none());
-            for value in gone.filter(|value| in_scope(&value.subject) || in_scope(&value.predicate)) {
-                breaches.push(Breach {
-                    term: value.subject.clone(),
-                    what: "the value is taken away".to_owned(),
-                    old: value.old.clone(),
-                    new: None,
-                });
-            }
-        }
-        breaches
     }
 
     /// Classes it touches, by themselves or by a key.
@@ -385,114 +287,6 @@ pub fn describe(property: &Property) -> String {
     parts.join(" ")
 }
 
-fn compare_classes(old: Option<&Class>, new: Option<&Class>) -> BTreeSet<ClassChange> {
-    let (old, new) = match (old, new) {
-        (None, _) => return BTreeSet::from([ClassChange::Added]),
-        (_, None) => return BTreeSet::from([ClassChange::Removed]),
-        (Some(old), Some(new)) => (old, new),
-    };
-    let mut changes = BTreeSet::new();
-    let mut note = |changed: bool, change| {
-        if changed {
-            changes.insert(change);
-        }
-    };
-    note(old.subclass_of != new.subclass_of, ClassChange::Reparented);
-    note(!new.event_types.is_subset(&old.event_types), ClassChange::EventTypesAdded);
-    note(!old.event_types.is_subset(&new.event_types), ClassChange::EventTypesRemoved);
-    note(!old.hot && new.hot, ClassChange::HotOn);
-    note(old.hot && !new.hot, ClassChange::HotOff);
-    note(old.label != new.label || old.comment != new.comment, ClassChange::Described);
-    changes
-}
-
-fn compare_properties(
-    before: &Schema,
-    after: &Schema,
-    place: &PropertyRef,
-    old: Option<Property>,
-    new: Option<Property>,
-) -> PropertyMeaning {
-    let inherited_old = inherited(before, place);
-    let inherited_new = inherited(after, place);
-    let class_is_new = !before.classes.contains_key(&place.domain);
-    let effect = match (old.as_ref().or(inherited_old), new.as_ref().or(inherited_new)) {
-        (Some(old), Some(new)) if old.iri == new.iri => effect_of(old, new),
-        (None, Some(new)) if class_is_new || !new.cardinality.is_required() => Effect::Weakening,
-        (None, None) => Effect::Neutral,
-        _ => Effect::Strengthening,
-    };
-    let changes = match (&old, &new) {
-        (Some(old), Some(new)) => compare_constraints(old, new),
-        (None, Some(_)) => BTreeSet::from([PropertyChange::Added]),
-        (Some(_), None) => BTreeSet::from([PropertyChange::Removed]),
-        (None, None) => BTreeSet::new(),
-    };
-    let hides = match (&old, &new, inherited_new) {
-        (None, Some(_), Some(hidden)) => Some(hidden.iri.clone()),
-        _ => None,
-    };
-    PropertyMeaning { changes, effect, old, new, hides }
-}
-
-fn compare_constraints(old: &Property, new: &Property) -> BTreeSet<PropertyChange> {
-    use PropertyChange as C;
-    let mut changes = BTreeSet::new();
-    if old.iri != new.iri {
-        changes.insert(C::Replaced);
-    }
-    // One aspect at a time is put into a copy of the old property, so that one function alone knows what weakens.
-    let mut aspect = |set: &dyn Fn(&mut Property), widened: C, narrowed: C| {
-        let mut partly_new = old.clone();
-        set(&mut partly_new);
-        match effect_of(old, &partly_new) {
-            Effect::Neutral => {}
-            Effect::Weakening => drop(changes.insert(widened)),
-            Effect::Strengthening => drop(changes.insert(narrowed)),
-        }
-    };
-    aspect(&|p| p.ranges.clone_from(&new.ranges), C::RangeWidened, C::RangeNarrowed);
-    aspect(&|p| p.facets.values.clone_from(&new.facets.values), C::ValuesWidened, C::ValuesNarrowed);
-    aspect(&|p| p.facets.min = new.facets.min, C::BoundsWidened, C::BoundsNarrowed);
-    aspect(&|p| p.facets.max = new.facets.max, C::BoundsWidened, C::BoundsNarrowed);
-    aspect(&|p| p.facets.min_length = new.facets.min_length, C::BoundsWidened, C::BoundsNarrowed);
-    aspect(&|p| p.facets.max_length = new.facets.max_length, C::BoundsWidened, C::BoundsNarrowed);
-    let (a, b) = (old.cardinality, new.cardinality);
-    let mut note = |changed: bool, change| {
-        if changed {
-            changes.insert(change);
-        }
-    };
-    note(!a.is_required() && b.is_required(), C::MadeRequired);
-    note(a.is_required() && !b.is_required(), C::MadeOptional);
-    note(!a.is_many() && b.is_many(), C::MadeMany);
-    note(a.is_many() && !b.is_many(), C::MadeSingle);
-    let replaced = old.replaced_by != new.replaced_by;
-    note((!old.deprecated && new.deprecated) || (replaced && new.replaced_by.is_some()), C::Deprecated);
-    note((old.deprecated && !new.deprecated) || (replaced && new.replaced_by.is_none()), C::Restored);
-    note(old.label != new.label || old.comment != new.comment || old.key != new.key, C::Described);
-    changes
-}
-
-/// The classes above one, nearest first. A cycle ends the walk.
-pub(crate) fn ancestors<'s>(schema: &'s Schema, class: &Iri) -> Vec<&'s Class> {
-    let mut above: Vec<&Class> = Vec::new();
-    let mut seen = BTreeSet::from([class]);
-    let mut at = schema.classes.get(class);
-    while let Some(parent) = at.and_then(|class| schema.classes.get(&class.subclass_of)) {
-        if !seen.insert(&parent.iri) {
-            break;
-        }
-        above.push(parent);
-        at = Some(parent);
-    }
-    above
-}
-
-fn inherited<'s>(schema: &'s Schema, place: &PropertyRef) -> Option<&'s Property> {
-    ancestors(schema, &place.domain).into_iter().find_map(|class| class.properties.get(&place.key))
-}
-
 /// The classes from which a target can be reached over ranges and superclasses, the targets included.
 fn reaching<'s>(schema: &'s Schema, targets: &BTreeSet<&'s Iri>) -> BTreeSet<&'s Iri> {
     let mut users: BTreeMap<&Iri, Vec<&Iri>> = BTreeMap::new();
@@ -514,86 +308,4 @@ fn reaching<'s>(schema: &'s Schema, targets: &BTreeSet<&'s Iri>) -> BTreeSet<&'s
         }
     }
     reached
-}
-
-fn values<'t>(
-    before: &Schema,
-    after: &Schema,
-    added: impl IntoIterator<Item = &'t Triple>,
-    removed: impl IntoIterator<Item = &'t Triple>,
-) -> Vec<ValueChange> {
-    let text = |term: &Term| match term {
-        Term::Iri(iri) => iri.as_str().to_owned(),
-        Term::Literal(literal) => literal.value().to_owned(),
-    };
-    let known = Explained::by(before, after);
-    let mut changes: BTreeMap<(Iri, Iri), [BTreeSet<String>; 2]> = BTreeMap::new();
-    let sides = [removed.into_iter().collect::<Vec<_>>(), added.into_iter().collect()];
-    for (side, triples) in sides.into_iter().enumerate() {
-        for triple in triples.into_iter().filter(|triple| !known.explains(triple)) {
-            let sides = changes.entry((triple.subject.clone(), triple.predicate.clone())).or_default();
-            sides[side].insert(text(&triple.object));
-        }
-    }
-    let join = |texts: BTreeSet<String>| {
-        let texts: Vec<String> = texts.into_iter().collect();
-        (!texts.is_empty()).then(|| texts.join(", "))
-    };
-    changes
-        .into_iter()
-        .map(|((subject, predicate), [old, new])| ValueChange {
-            subject,
-            predicate,
-            old: join(old),
-            new: join(new),
-        })
-        .collect()
-}
-
-/// The triples whose meaning the comparison of schemas has already told.
-struct Explained<'s> {
-    schemas: [&'s Schema; 2],
-    properties: BTreeSet<&'s Iri>,
-}
-
-impl<'s> Explained<'s> {
-    fn by(before: &'s Schema, after: &'s Schema) -> Self {
-        let classes = before.classes.values().chain(after.classes.values());
-        let properties =
-            classes.flat_map(|class| class.properties.values()).map(|property| &property.iri).collect();
-        Self { schemas: [before, after], properties }
-    }
-
-    fn is_class(&self, iri: &Iri) -> bool {
-        self.schemas.iter().any(|schema| schema.classes.contains_key(iri))
-    }
-
-    fn explains(&self, triple: &Triple) -> bool {
-        let subject = triple.subject.as_str();
-        if subject.starts_with(vocab::SKOLEM_PREFIX) {
-            return true;
-        }
-        if let Some(stem) = subject.strip_suffix("-shape")
-            && let Ok(stem) = Iri::new(stem)
-            && (self.is_class(&stem) || self.properties.contains(&stem))
-        {
-            return true;
-        }
-        let among = |predicates: &[&Iri]| predicates.contains(&&triple.predicate);
-        let described: [&Iri; 4] =
-            [&vocab::RDF_TYPE, &vocab::RDFS_LABEL, &vocab::RDFS_COMMENT, &vocab::KNHK_IN_SECTOR];
-        let of_class: [&Iri; 3] = [&vocab::RDFS_SUB_CLASS_OF, &vocab::KNHK_EVENT_TYPE, &vocab::KNHK_HOT];
-        let of_property: [&Iri; 5] = [
-            &vocab::RDFS_DOMAIN,
-            &vocab::RDFS_RANGE,
-            &vocab::KNHK_CARDINALITY,
-            &vocab::OWL_DEPRECATED,
-            &vocab::KNHK_REPLACED_BY,
-        ];
-        let class = self.is_class(&triple.subject);
-        let property = self.properties.contains(&triple.subject);
-        ((class || property) && among(&described))
-            || (class && among(&of_class))
-            || (property && among(&of_property))
-    }
 }

@@ -141,6 +141,10 @@ pub struct ProposalContent {
 /// The most entries a proposal may have in each list of its delta and of its report.
 pub const PROPOSAL_ENTRIES_MAX: usize = 10_000;
 
+/// The most bytes of a proposal's canonical form: with what its receipts and the change in triples add, each stays below
+/// what one document may hold.
+pub const PROPOSAL_BYTES_MAX: usize = 8 << 20;
+
 /// A proposal whose id is known to be the digest of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stated")]
@@ -175,8 +179,8 @@ impl Proposal {
     /// Names the content by its digest.
     ///
     /// # Errors
-    /// [`ChangeError::Limit`] when a list is longer than [`PROPOSAL_ENTRIES_MAX`], [`ChangeError::Encoding`] when the
-    /// content is too large for one canonical document.
+    /// [`ChangeError::Limit`] when a list is longer than [`PROPOSAL_ENTRIES_MAX`] or the whole than
+    /// [`PROPOSAL_BYTES_MAX`], [`ChangeError::Encoding`] when the content has no canonical form.
     pub fn new(content: ProposalContent) -> Result<Self> {
         let delta = &content.delta;
         let longest = [
@@ -199,7 +203,15 @@ impl Proposal {
                 limit: PROPOSAL_ENTRIES_MAX,
             });
         }
-        Ok(Self { id: ProposalId(digest("a proposal", &content)?), content })
+        let bytes = encoded("a proposal", &content)?;
+        if bytes.len() > PROPOSAL_BYTES_MAX {
+            return Err(ChangeError::Limit {
+                what: "the number of bytes of a proposal",
+                actual: bytes.len(),
+                limit: PROPOSAL_BYTES_MAX,
+            });
+        }
+        Ok(Self { id: ProposalId(Hash::of(&bytes)), content })
     }
 
     /// The digest of the content.
@@ -215,8 +227,11 @@ impl Proposal {
 
 /// SHA-256 of the canonical CBOR of a value.
 pub(crate) fn digest<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<Hash> {
-    let bytes = canonical::to_bytes(value).map_err(|e| ChangeError::Encoding { what, why: e.to_string() })?;
-    Ok(Hash::of(&bytes))
+    Ok(Hash::of(&encoded(what, value)?))
+}
+
+fn encoded<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<Vec<u8>> {
+    canonical::to_bytes(value).map_err(|e| ChangeError::Encoding { what, why: e.to_string() })
 }
 
 /// A proposal with the results of all seven stages, in order. Only [`crate::pipeline::check`] makes one.

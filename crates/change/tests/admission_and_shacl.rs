@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_ontology::schema::{Cardinality, Class, Datatype, Property, Range, Schema, Settings};
@@ -32,7 +33,7 @@ fn schema_of(events: &[Value], strict: &[u8]) -> Schema {
         classes: BTreeMap::new(),
     };
     let base = schema.clone();
-    let mut inference = Inference::new(&base, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&base, 1, &ClassNames::default());
     inference.event_type("t", profile.event_type("t").unwrap()).unwrap();
     let mut strict = strict.iter().cycle();
     for mut class in inference.finish().0.classes {

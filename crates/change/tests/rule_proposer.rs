@@ -5,12 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use knhk_change::doctrine::DoctrineSet;
+use knhk_change::guards::GuardSet;
 use knhk_change::proposal::{Op, Proposal};
 use knhk_change::propose::{Situation, propose};
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::detect::detect;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::{Action, Baseline, Pattern};
+use knhk_ontology::Graph;
 use knhk_ontology::classification::{classify, overall};
 use knhk_ontology::delta::Effect;
 use knhk_ontology::schema::{Cardinality, Range, Schema, Settings};
@@ -45,7 +49,7 @@ fn schema_of(events: &Events, minimum_evidence: u32) -> Schema {
         classes: BTreeMap::new(),
     };
     let base = schema.clone();
-    let mut inference = Inference::new(&base, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&base, 1, &ClassNames::default());
     for (event_type, observed) in profile_into(Profile::new(), events).event_types() {
         inference.event_type(event_type, observed).unwrap();
     }
@@ -60,11 +64,30 @@ fn schema_of(events: &Events, minimum_evidence: u32) -> Schema {
 
 /// Patterns and proposals for `events` under `schema`.
 fn plan(schema: &Schema, events: &Events) -> (Vec<Pattern>, Vec<Proposal>) {
+    plan_under(schema, events, "", "")
+}
+
+/// The same under the doctrine and the guards of these files.
+fn plan_under(
+    schema: &Schema,
+    events: &Events,
+    doctrine: &str,
+    guards: &str,
+) -> (Vec<Pattern>, Vec<Proposal>) {
     let profile = profile_into(Profile::against(Arc::new(schema.clone())), events);
     let patterns = detect(&profile, &Baseline::default());
     let base = SnapshotId([7; 32]);
-    let situation =
-        Situation { sector: "test", base, schema, profile: &profile, patterns: &patterns, time_ms: 1 };
+    let situation = Situation {
+        sector: "test",
+        base,
+        schema,
+        profile: &profile,
+        patterns: &patterns,
+        doctrine: &DoctrineSet::from_toml(doctrine.as_bytes()).unwrap(),
+        guards: &GuardSet::from_toml(guards.as_bytes()).unwrap(),
+        graph: &Graph::default(),
+        time_ms: 1,
+    };
     let plan = propose(&situation);
     assert_eq!(plan.unplanned, Vec::<String>::new());
     (patterns, plan.proposals)
@@ -322,4 +345,66 @@ fn data_that_is_no_object_is_for_a_person_and_no_change() {
     let (patterns, proposals) = plan(&schema, &stream(20, |i| json!([i])));
     assert_eq!(patterns.iter().map(|p| p.action).collect::<Vec<_>>(), [Action::Investigate]);
     assert!(proposals.is_empty());
+}
+
+fn paths(proposals: &[Proposal]) -> Vec<Vec<&str>> {
+    proposals.iter().map(|p| p.content().changes.iter().map(|c| c.path.as_str()).collect()).collect()
+}
+
+fn times(data: &Value, n: usize) -> Events {
+    vec![("t.v".to_owned(), data.clone()); n]
+}
+
+fn guard(id: &str, property: &str) -> String {
+    format!(
+        "[[guard]]\nid = \"{id}\"\nname = \"\"\ndescription = \"\"\ntype = \"compliance_rule\"\n\
+         criticality = \"low\"\nproperties = [\"urn:knhk:test#VEvent.{property}\"]\ntier = \"cold\"\n"
+    )
+}
+
+#[test]
+fn a_guarded_key_does_not_take_its_neighbours_along() {
+    // 40 payloads, so that every key is required.
+    let known: Events = (0..40)
+        .map(|i| ("t.v".to_owned(), json!({"id": format!("x{i}"), "lot": i, "size": i, "unit": "kg"})))
+        .collect();
+    let schema = schema_of(&known, 1);
+    // `id` is gone, `lot` and `size` are strings now, and there is a note.
+    let events = times(&json!({"lot": "a", "size": "b", "unit": "kg", "note": 1}), 12)
+        .into_iter()
+        .chain(known.iter().take(3).cloned())
+        .collect();
+    let (_, proposals) = plan(&schema, &events);
+    assert_eq!(paths(&proposals), [["id", "lot", "note", "size"]], "one cause, one proposal");
+
+    let guards = guard("A", "id") + &guard("B", "size");
+    let (_, proposals) = plan_under(&schema, &events, "", &guards);
+    assert_eq!(paths(&proposals), [vec!["lot", "note"], vec!["id"], vec!["size"]]);
+    assert_eq!(conforms(&promoted(&schema, &proposals), &events), Vec::<String>::new());
+    let (_, again) = plan_under(&schema, &events, "", &guards);
+    assert_eq!(again, proposals);
+
+    // What is protected as one goes into one proposal.
+    let both = guard("A", "id").replace("VEvent.id\"", "VEvent.id\", \"urn:knhk:test#VEvent.size\"");
+    let (_, proposals) = plan_under(&schema, &events, "", &both);
+    assert_eq!(paths(&proposals), [["lot", "note"], ["id", "size"]]);
+
+    let rule = "[[rule]]\nid = \"R\"\nname = \"\"\ndescription = \"\"\nenforcement = \"mandatory\"\nsource = \"\"\n\
+                version = 1\napplies_to = [\"urn:knhk:test#VEvent.lot\"]\n\
+                constraint = { type = \"approval_chain\", required_signers = 1 }\n";
+    let (_, proposals) = plan_under(&schema, &events, rule, "");
+    assert_eq!(paths(&proposals), [vec!["id", "note", "size"], vec!["lot"]]);
+    // What all keys meet parts nothing.
+    let everywhere = rule.replace("VEvent.lot", "*");
+    assert_eq!(plan_under(&schema, &events, &everywhere, "").1.len(), 1);
+}
+
+#[test]
+fn a_rename_of_a_guarded_key_stays_one_change() {
+    let known: Events =
+        (0..40).map(|i| ("t.v".to_owned(), json!({"trackingNumber": format!("x{i}"), "lot": i}))).collect();
+    let schema = schema_of(&known, 1);
+    let events = times(&json!({"tracking_number": "x1", "lot": 1, "note": 1}), 30);
+    let (_, proposals) = plan_under(&schema, &events, "", &guard("A", "trackingNumber"));
+    assert_eq!(paths(&proposals), [vec!["note"], vec!["trackingNumber", "tracking_number"]]);
 }

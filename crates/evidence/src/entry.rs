@@ -202,7 +202,7 @@ pub enum Item {
 }
 
 /// Puts frames together into items: a block and its payloads are two frames and one entry.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Assembler {
     waiting: Option<Block>,
 }

@@ -318,6 +318,22 @@ pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
     Ok(tail)
 }
 
+/// Where the last commit frame ends that lies whole before byte `limit` of a segment: what can be kept of a segment that
+/// is damaged there.
+pub fn last_commit_before(start: Chain, bytes: &[u8], limit: u64) -> usize {
+    let (mut chain, mut at, mut committed) = (start, 0, 0);
+    while let Ok((kind, _, len)) = chain.read(&bytes[at..]) {
+        at += len;
+        if at as u64 > limit {
+            break;
+        }
+        if kind == FrameKind::Commit {
+            committed = at;
+        }
+    }
+    committed
+}
+
 /// Whole commit frames of this segment in `bytes`, wherever they start, numbered from `number` on.
 fn later_commits(segment: u32, number: u64, bytes: &[u8]) -> usize {
     bytes

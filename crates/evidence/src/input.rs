@@ -39,6 +39,8 @@ pub enum InputKind {
     LogSealed,
     /// The oldest entries are dropped on purpose.
     LogRetained,
+    /// The newest entries were damaged and given up.
+    LogSalvaged,
     /// A producer begins, or goes on with, a count of its own.
     ProducerOpened,
     /// A producer ends its count.
@@ -60,6 +62,7 @@ impl InputKind {
         Self::StateSealed,
         Self::LogSealed,
         Self::LogRetained,
+        Self::LogSalvaged,
         Self::ProducerOpened,
         Self::ProducerClosed,
     ];
@@ -79,6 +82,7 @@ impl InputKind {
             Self::StateSealed => "state_sealed",
             Self::LogSealed => "log_sealed",
             Self::LogRetained => "log_retained",
+            Self::LogSalvaged => "log_salvaged",
             Self::ProducerOpened => "producer_opened",
             Self::ProducerClosed => "producer_closed",
         }

@@ -63,6 +63,21 @@ pub struct Retained {
     pub reason: String,
 }
 
+/// Body of a `log_salvaged` input: damage was cut off, and with it what stood behind it. It is the first entry after the
+/// cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Salvaged {
+    /// Index of the first entry that was given up: this input's own.
+    pub from: u64,
+    /// Entries that the log had had, as far as is known: by its checkpoint, or by what was readable behind the damage.
+    pub had: u64,
+    /// Where the damage is, and what, for people.
+    pub damage: String,
+    /// The signed checkpoint that the log no longer agrees with, if there was one.
+    pub checkpoint: Option<String>,
+}
+
 impl SealedState {
     /// The input that seals a log in this state.
     ///

@@ -78,7 +78,7 @@ pub struct Report {
 }
 
 /// Verifies a log segment by segment. Memory: one segment and the log's [`LogState`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Verifier {
     trust: Trust,
     depth: Depth,
@@ -161,7 +161,7 @@ impl Verifier {
     }
 
     /// Where the first frame of the next segment, whose bytes these are, must stand.
-    fn next_segment(&self, bytes: &[u8]) -> Chain {
+    pub fn next_segment(&self, bytes: &[u8]) -> Chain {
         if self.segments > 0 {
             let mut chain = self.chain;
             chain.next_segment();
@@ -396,6 +396,16 @@ impl Verifier {
     /// [`Verifier::finish`].
     pub fn take_unchecked(&mut self) -> Vec<Unchecked> {
         std::mem::take(&mut self.unchecked)
+    }
+
+    /// Entries so far.
+    pub fn size(&self) -> u64 {
+        self.state.size()
+    }
+
+    /// What the entries so far are.
+    pub fn counts(&self) -> Counts {
+        self.state.counts()
     }
 
     /// Ends verification: every expected checkpoint must have been met and the trusted key must be one of the log's.

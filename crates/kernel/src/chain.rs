@@ -52,7 +52,7 @@ impl Chain {
         self.next_sequence == 0
     }
 
-    /// The next decision of this chain. The chain itself moves only by [`Chain::follow`].
+    /// The next decision of this chain. The chain itself moves only when it takes effect.
     pub fn next(
         &self,
         at: &Circumstances<'_>,
@@ -79,19 +79,21 @@ impl Chain {
         Ok(Decision { draft, id, body: bytes })
     }
 
-    /// Moves to `id`, the receipt that was just decided or read back.
-    pub fn follow(
-        &mut self,
-        sequence: u64,
-        parent: Option<ReceiptId>,
-        id: ReceiptId,
-    ) -> Result<(), KernelError> {
+    /// Whether a receipt with this place comes next.
+    ///
+    /// # Errors
+    /// [`KernelError::BrokenChain`].
+    pub fn expect(&self, sequence: u64, parent: Option<ReceiptId>) -> Result<(), KernelError> {
         if sequence != self.next_sequence || parent != self.parent {
             return Err(KernelError::BrokenChain { sequence, expected: self.next_sequence });
         }
+        Ok(())
+    }
+
+    /// Moves to `id`, the receipt that was [expected](Chain::expect) and decided or read back.
+    pub(crate) fn follow(&mut self, id: ReceiptId) {
         self.next_sequence += 1;
         self.parent = Some(id);
-        Ok(())
     }
 }
 

@@ -4,13 +4,14 @@
 
 use knhk_change::pipeline;
 use knhk_change::policy::{self, Mode};
-use knhk_change::proposal::{Promotion, Proposal, ProposalId};
+use knhk_change::proposal::{Checked, Promotion, Proposal, ProposalId};
 use knhk_change::propose::{Plan, Situation, propose};
 use knhk_change::stages::{Context, Measurement};
-use knhk_evidence::Hash;
 use knhk_evidence::receipt::Outcome;
+use knhk_evidence::{Hash, canonical};
 use knhk_observation::detect::detect;
 use knhk_observation::pattern::Pattern;
+use knhk_ontology::Snapshot;
 
 use crate::decision::{
     Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict,
@@ -19,8 +20,9 @@ use crate::error::KernelError;
 use crate::inputs::{CycleDue, Measured, PromoteMode};
 use crate::kernel::{Kernel, Probe};
 
-/// Patterns that one receipt tells of; more take more receipts.
+/// Patterns that one receipt tells of, and their bytes when encoded; more take more receipts.
 const PATTERNS_OF_A_RECEIPT: usize = 1_000;
+const PATTERN_BYTES_OF_A_RECEIPT: usize = 4 << 20;
 
 /// Causes without proposal that a cycle's reason names.
 const UNPLANNED_NAMED_MAX: usize = 5;
@@ -82,8 +84,13 @@ impl Run<'_> {
         let profile = state.unseen().into_owned();
         let patterns = detect(&profile, &state.baseline);
         let waiting = state.waiting_patterns();
-        let (repeated, fresh): (Vec<Pattern>, Vec<Pattern>) =
-            patterns.iter().cloned().partition(|p| waiting.contains(p.id.as_str()));
+        let is_repeated = |p: &&Pattern| waiting.contains(p.id.as_str());
+        let fresh: Vec<Pattern> = patterns.iter().filter(|p| !is_repeated(p)).cloned().collect();
+        let mut receipts = Vec::new();
+        for patterns in parts(&patterns, PATTERNS_OF_A_RECEIPT, PATTERN_BYTES_OF_A_RECEIPT, encoded_len)? {
+            let repeated = patterns.iter().filter(is_repeated).map(|p| p.id.clone()).collect();
+            receipts.push((patterns.to_vec(), repeated));
+        }
         tally.patterns = patterns.len() as u64;
         let overflow = profile.overflow();
         let detected = Detected {
@@ -92,12 +99,12 @@ impl Run<'_> {
             not_examined: overflow.event_types + overflow.paths,
             watermark_ms: profile.events().last_ms(),
             profile: Hash(profile.summary().digest()),
-            repeated: repeated.into_iter().map(|p| p.id).collect(),
+            repeated: Vec::new(),
             patterns: Vec::new(),
         };
         // However much there is to say, each receipt's body stays far below its limit.
-        for patterns in parts(&patterns, PATTERNS_OF_A_RECEIPT) {
-            let body = Body::PatternDetected(Detected { patterns: patterns.to_vec(), ..detected.clone() });
+        for (patterns, repeated) in receipts {
+            let body = Body::PatternDetected(Detected { patterns, repeated, ..detected.clone() });
             self.decide(&body, Outcome::Approved)?;
         }
         let Plan { proposals, unplanned } = propose(&Situation {
@@ -106,12 +113,19 @@ impl Run<'_> {
             schema: &current.snapshot.schema,
             profile: &profile,
             patterns: &fresh,
+            doctrine: &current.doctrine,
+            guards: &current.guards,
+            graph: &current.snapshot.sigma.sector,
             time_ms: self.time_ms,
         });
         tally.proposals = proposals.len() as u64;
         tally.unplanned = unplanned;
-        for proposals in parts(&proposals, 1) {
-            let body = Body::ProposalGenerated(Planned { proposals: proposals.to_vec() });
+        for proposal in &proposals {
+            let body = Body::ProposalGenerated(Planned { proposals: vec![proposal.clone()] });
+            self.decide(&body, Outcome::Approved)?;
+        }
+        if proposals.is_empty() {
+            let body = Body::ProposalGenerated(Planned { proposals: Vec::new() });
             self.decide(&body, Outcome::Approved)?;
         }
         Ok(proposals)
@@ -177,7 +191,9 @@ impl Run<'_> {
     ) -> Result<(), KernelError> {
         let state = self.kernel.sector(self.sector)?;
         let mut baseline = state.baseline.clone();
-        baseline.learn(&state.unseen());
+        if failed.is_none() {
+            baseline.learn(&state.unseen());
+        }
         let outcome = match failed {
             Some(reason) => CycleOutcome::Failed { reason },
             None if tally.rejected.is_empty() && tally.unplanned.is_empty() => CycleOutcome::Success,
@@ -211,10 +227,29 @@ impl Run<'_> {
     }
 }
 
-/// `items` in parts of at most `size`; one empty part when there is none, so that every phase leaves a receipt.
-fn parts<T>(items: &[T], size: usize) -> impl Iterator<Item = &[T]> {
-    let none: &[T] = &[];
-    items.chunks(size).chain(items.is_empty().then_some(none))
+/// `items` in parts of at most `count` items and `bytes` bytes, in order; one item is never cut. One empty part when there
+/// is none, so that every phase leaves a receipt.
+fn parts<T>(
+    items: &[T],
+    count: usize,
+    bytes: usize,
+    bytes_of: impl Fn(&T) -> Result<usize, KernelError>,
+) -> Result<Vec<&[T]>, KernelError> {
+    let (mut parts, mut start, mut filled) = (Vec::new(), 0, 0);
+    for (at, item) in items.iter().enumerate() {
+        let size = bytes_of(item)?;
+        if at > start && (at - start == count || filled + size > bytes) {
+            parts.push(&items[start..at]);
+            (start, filled) = (at, 0);
+        }
+        filled += size;
+    }
+    parts.push(&items[start..]);
+    Ok(parts)
+}
+
+fn encoded_len(pattern: &Pattern) -> Result<usize, KernelError> {
+    Ok(canonical::to_bytes(pattern)?.len())
 }
 
 /// Takes one proposal through the seven stages against the current snapshot and, if policy lets it, makes it current.
@@ -248,44 +283,58 @@ pub(crate) fn check_and_promote(
         PromoteMode::Hold => Mode::Hold,
         PromoteMode::Reviewed => Mode::Reviewed,
     };
-    let verdict =
-        match policy::decide(current.snapshot.schema.settings.promotion_policy, policy_mode, &checked) {
-            policy::Decision::Promote => match state.refusal_of(&proposal.content().patterns) {
-                // What a person said no to comes back to a person.
-                Some(why) if mode != PromoteMode::Reviewed => Verdict::Hold { why: format!("earlier {why}") },
-                _ => Verdict::Promote,
-            },
-            policy::Decision::Hold { why } => Verdict::Hold { why },
-            policy::Decision::Reject { why } => Verdict::Reject { why },
-        };
+    let policy = current.snapshot.schema.settings.promotion_policy;
+    let mut verdict = match policy::decide(policy, policy_mode, &checked) {
+        policy::Decision::Promote => match state.refusal_of(&proposal.content().patterns) {
+            // What a person said no to comes back to a person.
+            Some(why) if mode != PromoteMode::Reviewed => Verdict::Hold { why: format!("earlier {why}") },
+            _ => Verdict::Promote,
+        },
+        policy::Decision::Hold { why } => Verdict::Hold { why },
+        policy::Decision::Reject { why } => Verdict::Reject { why },
+    };
+    let stages = checked.results().to_vec();
+    let mut promoted = None;
+    if verdict == Verdict::Promote {
+        // What a promotion would write is made first: no verdict says "promote" of a change that then cannot be.
+        match promotion(checked, policy_mode, &current.snapshot, time_ms) {
+            Ok(body) => promoted = Some(body),
+            Err(error) => {
+                verdict = Verdict::Reject { why: format!("cannot be promoted: {} {error}", error.code()) };
+            }
+        }
+    }
     let outcome = match &verdict {
         Verdict::Promote | Verdict::Nothing => Outcome::Approved,
         Verdict::Hold { why } => Outcome::Pending { next: why.clone() },
         Verdict::Reject { why } => Outcome::Rejected { reason: why.clone() },
     };
-    let validated = Validated {
-        proposal: Some(id),
-        against: current.snapshot.id,
-        stages: checked.results().to_vec(),
-        verdict: verdict.clone(),
-    };
+    let validated =
+        Validated { proposal: Some(id), against: current.snapshot.id, stages, verdict: verdict.clone() };
     let mut decisions =
         vec![kernel.decide(sector, cycle, time_ms, &Body::ValidationExecuted(validated), outcome)?];
-    if verdict == Verdict::Promote {
-        let approved = checked.approve(current.snapshot.schema.settings.promotion_policy, policy_mode)?;
-        let Promotion { snapshot, delta } = approved.promotion(&current.snapshot, time_ms)?;
-        let body = Body::SnapshotPromoted(Promoted {
-            proposal: id,
-            snapshot_id: snapshot.id,
-            content_id: snapshot.content_id,
-            parents: snapshot.parents,
-            version: snapshot.version,
-            promoted_at_ms: snapshot.promoted_at_ms,
-            delta,
-        });
+    if let Some(body) = promoted {
         decisions.push(kernel.decide(sector, cycle, time_ms, &body, Outcome::Approved)?);
     }
     Ok((verdict, decisions))
+}
+
+/// The body of the promotion of a checked change, known to fit a receipt.
+fn promotion(checked: Checked, mode: Mode, current: &Snapshot, time_ms: i64) -> Result<Body, KernelError> {
+    let proposal = checked.proposal().id();
+    let approved = checked.approve(current.schema.settings.promotion_policy, mode)?;
+    let Promotion { snapshot, delta } = approved.promotion(current, time_ms)?;
+    let body = Body::SnapshotPromoted(Promoted {
+        proposal,
+        snapshot_id: snapshot.id,
+        content_id: snapshot.content_id,
+        parents: snapshot.parents,
+        version: snapshot.version,
+        promoted_at_ms: snapshot.promoted_at_ms,
+        delta,
+    });
+    body.to_bytes()?;
+    Ok(body)
 }
 
 impl From<Measured> for Measurement {

@@ -91,7 +91,7 @@ pub struct Detected {
     pub profile: Hash,
     /// The patterns, in report order; many are spread over several receipts that agree in all else.
     pub patterns: Vec<Pattern>,
-    /// Fingerprints found again within their cooldown, and therefore not acted on.
+    /// Fingerprints, among those of this receipt, whose change waits for a person already; they are not acted on again.
     pub repeated: Vec<String>,
 }
 
@@ -203,7 +203,7 @@ pub struct CycleSummary {
     pub held: u64,
     /// How the cycle ended.
     pub outcome: CycleOutcome,
-    /// Ids of the cycle's receipts before this one.
+    /// Ids of the cycle's receipts before this one, the first [`crate::sector::CYCLE_RECEIPTS_MAX`].
     pub receipts: Vec<ReceiptId>,
     /// Rates known from now on.
     pub baseline: Baseline,

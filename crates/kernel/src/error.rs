@@ -3,6 +3,8 @@
 use knhk_change::ChangeError;
 use knhk_ontology::OntologyError;
 
+use crate::inputs::BUILD;
+
 /// An error of the kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
@@ -16,13 +18,27 @@ pub enum KernelError {
     },
     /// The log was written under other rules.
     #[error(
-        "the log was decided under semantics version {found}, this program has {ours}; use the version that wrote it"
+        "the log was decided by {build} under semantics version {found}, this is {BUILD} with {ours}; use the version that wrote it"
     )]
     OtherSemantics {
+        /// The build that wrote the log.
+        build: String,
         /// In the log.
         found: u32,
         /// Ours.
         ours: u32,
+    },
+    /// An input or decision in the log has another form than this build's.
+    #[error(
+        "a {what} in the log is not as this build writes it ({why}); it was written by {build}, this is {BUILD}: open the log with the build that wrote it, or begin a new data directory"
+    )]
+    OtherBuild {
+        /// Which kind of input, or the operation of the decision.
+        what: String,
+        /// The reader's words.
+        why: String,
+        /// The build that the last `kernel_started` before it names.
+        build: String,
     },
     /// An input that needs decisions came before `kernel_started`.
     #[error("no `kernel_started` input came first; the log's beginning is missing")]
@@ -111,6 +127,14 @@ pub enum KernelError {
         /// The ancestor.
         snapshot: String,
     },
+    /// A rollback without a target, at the first content.
+    #[error(
+        "sector `{sector}` has its first content; there is nothing further back, name a snapshot with --to (`knhk ontology log` lists them)"
+    )]
+    NothingFurtherBack {
+        /// The sector.
+        sector: String,
+    },
     /// No such held proposal.
     #[error("no held proposal `{proposal}`; `knhk proposals list` names those that wait")]
     UnknownProposal {
@@ -142,6 +166,7 @@ impl KernelError {
         match self {
             Self::UnknownInput { .. } => "KNHK-E1701",
             Self::OtherSemantics { .. } => "KNHK-E1702",
+            Self::OtherBuild { .. } => "KNHK-E1717",
             Self::NotStarted => "KNHK-E1703",
             Self::UnknownSector { .. } => "KNHK-E1704",
             Self::SectorExists { .. } => "KNHK-E1705",
@@ -153,6 +178,7 @@ impl KernelError {
             Self::OtherSnapshot { .. } => "KNHK-E1710",
             Self::UnknownSnapshot { .. } => "KNHK-E1711",
             Self::NothingToRollBack { .. } => "KNHK-E1712",
+            Self::NothingFurtherBack { .. } => "KNHK-E1716",
             Self::UnknownProposal { .. } => "KNHK-E1713",
             Self::UnreadablePayload { .. } => "KNHK-E1714",
             Self::Evidence(e) => e.code(),

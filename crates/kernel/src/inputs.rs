@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::KernelError;
 
 /// Version of the rules by which this code decides. It changes whenever the same inputs may give other decisions.
-pub const SEMANTICS_VERSION: u32 = 1;
+pub const SEMANTICS_VERSION: u32 = 2;
+
+/// Name and version of this build, as logs name it.
+pub const BUILD: &str = concat!("knhk ", env!("CARGO_PKG_VERSION"));
 
 /// Body of `kernel_started`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +126,7 @@ impl Meaning {
             InputKind::Interned => Self::Interned,
             InputKind::LogSealed
             | InputKind::LogRetained
+            | InputKind::LogSalvaged
             | InputKind::ProducerOpened
             | InputKind::ProducerClosed => Self::OfTheLog,
             InputKind::SectorAdmitted => Self::Admitted(body(input)?),

@@ -120,12 +120,13 @@ impl Kernel {
 
     /// Takes over what a logged input says, without deciding: the first half of [`Kernel::step`], and all of it on restart.
     pub fn absorb(&mut self, input: &Input) -> Result<Meaning, KernelError> {
-        let meaning = Meaning::of(input)?;
+        let meaning = Meaning::of(input).map_err(|error| self.other_build(input.kind.name(), error))?;
         self.time_ms = self.time_ms.max(input.time_ms);
         match &meaning {
             Meaning::Started(started) => {
                 if started.semantics_version != SEMANTICS_VERSION {
                     return Err(KernelError::OtherSemantics {
+                        build: started.build.clone(),
                         found: started.semantics_version,
                         ours: SEMANTICS_VERSION,
                     });
@@ -171,8 +172,16 @@ impl Kernel {
 
     /// Takes over a logged decision on restart.
     pub fn restore_receipt(&mut self, draft: &Draft, id: ReceiptId, body: &[u8]) -> Result<(), KernelError> {
-        let body = Body::from_bytes(body)?;
+        let operation = draft.operation.to_string();
+        let body = Body::from_bytes(body).map_err(|error| self.other_build(&operation, error))?;
         self.fold(draft, id, &body)
+    }
+
+    /// What cannot be read, though the log says that it is whole, was written by a build with other forms.
+    fn other_build(&self, what: &str, error: KernelError) -> KernelError {
+        let KernelError::Evidence(error) = error else { return error };
+        let build = self.started.as_ref().map_or("a build that does not say its name", |s| &s.build);
+        KernelError::OtherBuild { what: what.to_owned(), why: error.to_string(), build: build.to_owned() }
     }
 
     /// Makes the next decision of a sector's chain and lets it take effect.
@@ -203,17 +212,20 @@ impl Kernel {
         Ok(decision)
     }
 
-    /// Lets a decision take effect, whether it was just made or read back.
+    /// Lets a decision take effect, whether it was just made or read back. What can fail comes first, and the swap of the
+    /// world's pointer last of it: a decision that is refused leaves everything as it was.
     fn fold(&mut self, draft: &Draft, id: ReceiptId, body: &Body) -> Result<(), KernelError> {
         let sector = draft.sector.as_str();
         let state = self
             .sectors
             .get_mut(sector)
             .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })?;
-        state.chain.follow(draft.sequence, draft.parent, id)?;
-        if let Some((expected, next)) = state.fold(id, body)? {
-            self.world.promote(sector, expected, &next)?;
+        state.chain.expect(draft.sequence, draft.parent)?;
+        let succession = state.succession(body)?;
+        if let Some(succession) = &succession {
+            self.world.promote(sector, succession.expected, &succession.next)?;
         }
+        state.fold(id, body, succession);
         Ok(())
     }
 
@@ -253,7 +265,13 @@ impl Kernel {
         }
         self.sectors.insert(sector.to_owned(), state);
         let body = Body::SectorUpdated(genesis);
-        Ok(vec![self.decide(sector, None, time_ms, &body, Outcome::Approved)?])
+        match self.decide(sector, None, time_ms, &body, Outcome::Approved) {
+            Ok(decision) => Ok(vec![decision]),
+            Err(error) => {
+                self.sectors.remove(sector);
+                Err(error)
+            }
+        }
     }
 
     /// A sector's state before its first receipt, and what that receipt will say.

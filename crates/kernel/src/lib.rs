@@ -10,6 +10,7 @@ pub mod dedupe;
 pub mod error;
 pub mod inputs;
 pub mod kernel;
+mod lineage;
 pub mod replay;
 pub mod sector;
 pub mod world;

@@ -13,18 +13,33 @@ use knhk_evidence::receipt::ReceiptId;
 use knhk_observation::baseline::Baseline;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::read_event;
-use knhk_ontology::{History, SnapshotId, TripleDelta, Version};
+use knhk_ontology::{History, Snapshot, SnapshotId, TripleDelta, Version};
 use knhk_projection::admission::Admission;
 
 use crate::chain::{Chain, InForce};
-use crate::decision::{Body, Verdict};
+use crate::decision::{Body, CycleOutcome, Validated, Verdict};
 use crate::dedupe::Seen;
 use crate::error::KernelError;
 use crate::inputs::Measured;
+use crate::lineage::Lineage;
 use crate::world::SectorWorld;
 
-/// What happens to the world when a decision takes effect: the snapshot that must be current, and what replaces it.
-type Succession = (Option<SnapshotId>, Arc<SectorWorld>);
+/// Receipts of a cycle that its summary lists by id; the chain links all of them.
+pub const CYCLE_RECEIPTS_MAX: usize = 100_000;
+
+/// Bytes of a person's words that are repeated where a change is held for them.
+pub const REASON_BYTES_MAX: usize = 1_024;
+
+/// What happens when a decision makes another snapshot current; worked out before anything is changed.
+#[derive(Debug)]
+pub(crate) struct Succession {
+    /// The snapshot that must be current.
+    pub(crate) expected: Option<SnapshotId>,
+    /// What replaces it.
+    pub(crate) next: Arc<SectorWorld>,
+    /// The history with it.
+    history: History,
+}
 
 /// The state of one sector.
 #[derive(Debug)]
@@ -45,15 +60,18 @@ pub struct SectorState {
     pub(crate) observations: u64,
     pub(crate) conform: u64,
     pub(crate) measured: Option<Measured>,
-    /// Receipts since the last cycle ended.
+    /// Receipts since the last cycle ended, the first [`CYCLE_RECEIPTS_MAX`].
     pub(crate) receipts: Vec<ReceiptId>,
     pub(crate) baseline: Baseline,
     pub(crate) cycles: u64,
     /// Proposals of the running cycle, until their verdict.
     planned: BTreeMap<ProposalId, Proposal>,
     pub(crate) held: BTreeMap<ProposalId, Proposal>,
-    /// Patterns whose change a person rejected, with the person's words.
+    /// Patterns whose change a person rejected or rolled back, with the person's words.
     refused: BTreeMap<String, String>,
+    /// Patterns of proposals that are to be promoted, until they are.
+    approved: BTreeMap<ProposalId, Vec<String>>,
+    lineage: Lineage,
     /// Every proposal's outcome: the corpus.
     pub(crate) corpus: BTreeMap<ProposalId, Verdict>,
 }
@@ -62,7 +80,7 @@ impl SectorState {
     pub(crate) fn new(name: &str, genesis: Arc<SectorWorld>) -> Result<Self, KernelError> {
         Ok(Self {
             name: name.to_owned(),
-            history: History::begin(knhk_ontology::Snapshot::clone(&genesis.snapshot))?,
+            history: History::begin(Snapshot::clone(&genesis.snapshot))?,
             genesis,
             current: None,
             chain: Chain::default(),
@@ -79,6 +97,8 @@ impl SectorState {
             planned: BTreeMap::new(),
             held: BTreeMap::new(),
             refused: BTreeMap::new(),
+            approved: BTreeMap::new(),
+            lineage: Lineage::default(),
             corpus: BTreeMap::new(),
         })
     }
@@ -190,53 +210,93 @@ impl SectorState {
         Ok(conform)
     }
 
-    /// Lets a decision take effect on this sector.
-    pub(crate) fn fold(&mut self, id: ReceiptId, body: &Body) -> Result<Option<Succession>, KernelError> {
-        self.receipts.push(id);
+    /// What a decision makes current, if it does; nothing is changed yet.
+    pub(crate) fn succession(&self, body: &Body) -> Result<Option<Succession>, KernelError> {
         match body {
-            Body::SectorUpdated(_) => {
-                self.current = Some(Arc::clone(&self.genesis));
-                Ok(Some((None, Arc::clone(&self.genesis))))
+            Body::SectorUpdated(_) => Ok(Some(Succession {
+                expected: None,
+                next: Arc::clone(&self.genesis),
+                history: self.history.clone(),
+            })),
+            Body::SnapshotPromoted(p) => {
+                self.successor(&p.delta, p.version, p.promoted_at_ms, p.snapshot_id).map(Some)
             }
+            Body::RollbackExecuted(r) => {
+                self.successor(&r.delta, r.version, r.promoted_at_ms, r.snapshot_id).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets a decision take effect on this sector. It cannot fail.
+    pub(crate) fn fold(&mut self, id: ReceiptId, body: &Body, succession: Option<Succession>) {
+        self.chain.follow(id);
+        if self.receipts.len() < CYCLE_RECEIPTS_MAX {
+            self.receipts.push(id);
+        }
+        let head = self.history.head().id;
+        if let Some(succession) = succession {
+            self.history = succession.history;
+            self.current = Some(succession.next);
+        }
+        match body {
+            Body::SectorUpdated(_) | Body::PatternDetected(_) => {}
             Body::ObservationIngested(ingested) => {
                 self.observations += ingested.observations;
                 self.conform += ingested.conform;
-                Ok(None)
             }
-            Body::PatternDetected(_) => Ok(None),
             Body::ProposalGenerated(planned) => {
                 self.planned.extend(planned.proposals.iter().map(|p| (p.id(), p.clone())));
-                Ok(None)
             }
-            Body::ValidationExecuted(validated) => {
-                if let Some(proposal) = &validated.proposal {
-                    let planned = self.planned.remove(proposal);
-                    let waited = self.held.remove(proposal);
-                    match (&validated.verdict, planned, waited) {
-                        (Verdict::Hold { .. }, Some(content), _)
-                        | (Verdict::Hold { .. }, None, Some(content)) => {
-                            self.held.insert(*proposal, content);
-                        }
-                        // Without stages it was a person who decided.
-                        (Verdict::Reject { why }, None, Some(content)) if validated.stages.is_empty() => {
-                            let patterns = content.content().patterns.iter();
-                            self.refused.extend(patterns.map(|id| (id.clone(), why.clone())));
-                        }
-                        _ => {}
-                    }
-                    self.corpus.insert(*proposal, validated.verdict.clone());
+            Body::ValidationExecuted(validated) => self.validated(validated),
+            Body::SnapshotPromoted(promoted) => {
+                let patterns = self.approved.remove(&promoted.proposal).unwrap_or_default();
+                // Whoever said no to them before has said yes now.
+                for pattern in &patterns {
+                    self.refused.remove(pattern);
                 }
-                Ok(None)
+                self.lineage.promoted(promoted.snapshot_id, head, patterns);
             }
-            Body::SnapshotPromoted(p) => self.succeed(&p.delta, p.version, p.promoted_at_ms, p.snapshot_id),
-            Body::RollbackExecuted(r) => self.succeed(&r.delta, r.version, r.promoted_at_ms, r.snapshot_id),
+            Body::RollbackExecuted(back) => {
+                let why = remembered(format!("rolled back by an operator: {}", back.reason));
+                for pattern in self.lineage.patterns_lost(back.to, head) {
+                    self.refused.remove(pattern);
+                }
+                for pattern in self.lineage.patterns_lost(head, back.to) {
+                    self.refused.insert(pattern.clone(), why.clone());
+                }
+                self.lineage.rolled_back(back.snapshot_id, back.to);
+            }
             Body::LoopCycleCompleted(summary) => {
                 self.cycles += 1;
                 self.baseline = summary.baseline.clone();
-                self.close_window();
-                Ok(None)
+                let failed = matches!(summary.outcome, CycleOutcome::Failed { .. });
+                self.end_cycle(failed);
             }
         }
+    }
+
+    fn validated(&mut self, validated: &Validated) {
+        let Some(proposal) = &validated.proposal else { return };
+        let planned = self.planned.remove(proposal);
+        let waited = self.held.remove(proposal);
+        let by_a_person = planned.is_none() && validated.stages.is_empty();
+        match (&validated.verdict, planned.or(waited)) {
+            (Verdict::Hold { .. }, Some(content)) => {
+                self.held.insert(*proposal, content);
+            }
+            (Verdict::Promote, Some(content)) => {
+                self.approved.insert(*proposal, content.content().patterns.clone());
+            }
+            // Without stages it was a person who decided.
+            (Verdict::Reject { why }, Some(content)) if by_a_person => {
+                let why = remembered(why.clone());
+                let patterns = content.content().patterns.iter();
+                self.refused.extend(patterns.map(|id| (id.clone(), why.clone())));
+            }
+            _ => {}
+        }
+        self.corpus.insert(*proposal, validated.verdict.clone());
     }
 
     /// What the detectors look at: the open window, and nothing where no event came since the last cycle.
@@ -244,29 +304,34 @@ impl SectorState {
         if self.window_closed { Cow::Owned(Profile::default()) } else { Cow::Borrowed(&self.profile) }
     }
 
-    fn close_window(&mut self) {
-        self.window_closed = true;
+    /// A cycle that failed leaves its window open: the next one sees the events again, and learns their rates then.
+    fn end_cycle(&mut self, failed: bool) {
+        if !failed {
+            self.window_closed = true;
+            (self.observations, self.conform) = (0, 0);
+        }
         // A measurement is for the cycle, or the command, that it was taken before.
         self.measured = None;
-        (self.observations, self.conform) = (0, 0);
         self.receipts.clear();
         self.planned.clear();
     }
 
-    /// Applies a change to the head; the snapshot it leads to must be the one that the decision names.
-    fn succeed(
-        &mut self,
+    /// The head with a change applied; the snapshot it leads to must be the one that the decision names.
+    fn successor(
+        &self,
         delta: &TripleDelta,
         version: Version,
         at_ms: u64,
         said: SnapshotId,
-    ) -> Result<Option<Succession>, KernelError> {
-        let expected = self.history.head().id;
-        let snapshot = self.history.head().child(delta, version, at_ms)?;
+    ) -> Result<Succession, KernelError> {
+        let head = self.history.head();
+        let snapshot = head.child(delta, version, at_ms)?;
         if snapshot.id != said {
             return Err(KernelError::OtherSnapshot { said: said.to_string(), made: snapshot.id.to_string() });
         }
-        self.history.insert(snapshot.clone())?;
+        // A copy of a history costs nothing.
+        let mut history = self.history.clone();
+        history.insert(snapshot.clone())?;
         let before = self.current.as_ref().unwrap_or(&self.genesis);
         let next = Arc::new(SectorWorld {
             admission: Admission::new(&snapshot.schema),
@@ -274,8 +339,21 @@ impl SectorState {
             doctrine: Arc::clone(&before.doctrine),
             guards: Arc::clone(&before.guards),
         });
-        self.current = Some(Arc::clone(&next));
-        Ok(Some((Some(expected), next)))
+        Ok(Succession { expected: Some(head.id), next, history })
+    }
+
+    /// Where a rollback leads when nobody says where to: the state before the promotion that made the current content,
+    /// and further back each time.
+    ///
+    /// # Errors
+    /// [`KernelError::NothingFurtherBack`].
+    pub fn before_the_current(&self) -> Result<SnapshotId, KernelError> {
+        let head = self.history.head();
+        let differs = |id: &SnapshotId| {
+            self.history.sigma(id).is_some_and(|sigma| sigma.content_id() != head.content_id)
+        };
+        let found = self.lineage.before(head.id).find(differs);
+        found.ok_or_else(|| KernelError::NothingFurtherBack { sector: self.name.clone() })
     }
 
     /// Whether one of these patterns already has a proposal that waits for a person.
@@ -283,8 +361,17 @@ impl SectorState {
         self.held.values().flat_map(|p| p.content().patterns.iter().map(String::as_str)).collect()
     }
 
-    /// Why a person rejected a change that answered one of these patterns before.
+    /// Why a person rejected, or rolled back, a change that answered one of these patterns before.
     pub(crate) fn refusal_of(&self, patterns: &[String]) -> Option<&str> {
         patterns.iter().find_map(|id| self.refused.get(id)).map(String::as_str)
     }
+}
+
+/// As much of a person's words as any later receipt has room for.
+fn remembered(mut why: String) -> String {
+    if why.len() > REASON_BYTES_MAX {
+        why.truncate(why.floor_char_boundary(REASON_BYTES_MAX - '…'.len_utf8()));
+        why.push('…');
+    }
+    why
 }

@@ -55,6 +55,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(ONTOLOGY)
+    }
+
+    fn with(ontology: &str) -> Self {
         let mut world = Self {
             kernel: Kernel::new(),
             log: Vec::new(),
@@ -69,7 +73,7 @@ impl World {
                 "sector.toml".to_owned(),
                 Bytes(b"name = \"shop\"\ntitle = \"Shop\"\nversion = \"1.0.0\"\n".to_vec()),
             ),
-            ("ontology.ttl".to_owned(), Bytes(ONTOLOGY.as_bytes().to_vec())),
+            ("ontology.ttl".to_owned(), Bytes(ontology.as_bytes().to_vec())),
         ]);
         let genesis = world.input(InputKind::SectorAdmitted, &SectorAdmitted { files }).unwrap();
         assert_eq!(genesis[0].draft.operation, Operation::SectorUpdated);
@@ -490,4 +494,232 @@ fn readers_always_see_one_whole_world() {
             reader.join().unwrap();
         }
     });
+}
+
+/// The first proposal's verdict in a cycle's decisions.
+fn verdict(decisions: &[Decision]) -> Verdict {
+    let found = bodies(decisions).into_iter().find_map(|body| match body {
+        Body::ValidationExecuted(validated) => Some(validated.verdict),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn roll_back(world: &mut World, to: Option<knhk_ontology::SnapshotId>, reason: &str) {
+    let to = to.unwrap_or_else(|| world.kernel.sector("shop").unwrap().before_the_current().unwrap());
+    let back = Command::Rollback { to: to.to_string(), reason: reason.into() };
+    world.input(InputKind::OperatorCommand, &back).unwrap();
+}
+
+fn head(world: &World) -> knhk_ontology::SnapshotId {
+    world.kernel.sector("shop").unwrap().history().head().id
+}
+
+#[test]
+fn what_was_rolled_back_is_held_when_it_comes_again() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let promoted = head(&world);
+    roll_back(&mut world, None, "too early");
+    world.kernel = restore(&world.log, 0);
+    world.start();
+    world.orders(40, with_note);
+    let again = world.cycle(PromoteMode::Policy);
+    assert!(matches!(verdict(&again), Verdict::Hold { why } if why.contains("too early")), "{again:?}");
+    assert_eq!(world.version(), "2.0.0", "the rollback stands");
+
+    // A person who goes forward again, or promotes it, takes the no back.
+    roll_back(&mut world, Some(promoted), "now");
+    roll_back(&mut world, None, &"still too early ".repeat(5_000));
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    world
+        .input(InputKind::OperatorCommand, &Command::Reject { proposal: held, reason: "again".into() })
+        .unwrap();
+    roll_back(&mut world, Some(promoted), "now");
+    roll_back(&mut world, None, &"still too early ".repeat(5_000));
+    world.orders(40, with_note);
+    let again = world.cycle(PromoteMode::Policy);
+    assert!(matches!(verdict(&again), Verdict::Hold { why } if why.contains("still") && why.len() < 1_100));
+    let held = world.kernel.sector("shop").unwrap().held().next().unwrap().id().to_string();
+    let decisions = world.input(InputKind::OperatorCommand, &Command::Promote { proposal: held }).unwrap();
+    assert_eq!(verdict(&decisions), Verdict::Promote);
+    replay(&world.log).unwrap();
+}
+
+#[test]
+fn rolling_back_without_a_target_goes_further_back_each_time_and_never_forward() {
+    let mut world = World::new();
+    let genesis = head(&world);
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let first = head(&world);
+    world.orders(40, |i| format!(r#"{{"total":{i},"gift":true}}"#));
+    world.cycle(PromoteMode::Policy);
+    let content = |world: &World, id| {
+        let history = world.kernel.sector("shop").unwrap().history().clone();
+        history.sigma(&id).unwrap().content_id()
+    };
+    roll_back(&mut world, None, "once");
+    assert_eq!(content(&world, head(&world)), content(&world, first));
+    world.kernel = restore(&world.log, 0);
+    world.start();
+    roll_back(&mut world, None, "twice");
+    assert_eq!(content(&world, head(&world)), content(&world, genesis));
+    let error = world.kernel.sector("shop").unwrap().before_the_current().unwrap_err();
+    assert_eq!(error.code(), "KNHK-E1716");
+}
+
+#[test]
+fn a_thousand_patterns_with_long_paths_are_told_in_receipts_that_fit() {
+    // An order that contains itself: its paths are as long as a producer likes.
+    let key = "k".repeat(900);
+    let ontology = format!(
+        r#"{ONTOLOGY}
+s:Order.{key} a rdf:Property ; rdfs:label "part" ; rdfs:comment "Of it." ; rdfs:domain s:Order ; rdfs:range s:Order ;
+    knhk:cardinality "0..1" ; knhk:inSector <urn:knhk:sector:shop> .
+s:Order-shape sh:property s:Order.{key}-shape .
+s:Order.{key}-shape a sh:PropertyShape ; sh:path s:Order.{key} ; knhk:key "{key}" ; sh:class s:Order ; sh:maxCount 1 .
+"#
+    );
+    let mut world = World::with(&ontology);
+    let leaves = (0..1_500).map(|n| format!(r#","leaf{n}":1"#)).collect::<Vec<_>>().concat();
+    let order = |i: u32| {
+        let before = format!(r#"{{"total":{i},"{key}":"#).repeat(60);
+        format!(r#"{before}{{"total":1{leaves}}}{}"#, "}".repeat(60))
+    };
+    world.orders(20, order);
+    let decisions = world.cycle(PromoteMode::Policy);
+    let mut places = std::collections::BTreeSet::new();
+    for decision in &decisions {
+        assert!(decision.body.len() < 16 << 20);
+        if let Body::PatternDetected(detected) = Body::from_bytes(&decision.body).unwrap() {
+            assert!(decision.body.len() < 5 << 20);
+            for pattern in detected.patterns {
+                assert!(pattern.path.len() <= 1_024);
+                assert!(places.insert((pattern.id, pattern.path)), "one place, one path");
+            }
+        }
+    }
+    assert_eq!(places.len(), 1_500);
+    let Some(Body::LoopCycleCompleted(summary)) = bodies(&decisions).pop() else { panic!() };
+    assert_eq!((summary.outcome, summary.promotions), (CycleOutcome::Success, 1));
+    world.orders(20, order);
+    let Some(Body::LoopCycleCompleted(summary)) = bodies(&world.cycle(PromoteMode::Policy)).pop() else {
+        panic!()
+    };
+    assert_eq!(summary.patterns, 0, "what was proposed is what was found");
+    replay(&world.log).unwrap();
+}
+
+/// Decides, as a kernel would that failed in its analysis, that the cycle over the open window failed.
+fn fail_cycle(world: &mut World) {
+    let state = world.kernel.sector("shop").unwrap();
+    let Some(Entry::Decision(last)) = world.log.iter().rfind(|e| matches!(e, Entry::Decision(_))) else {
+        panic!()
+    };
+    let body = Body::LoopCycleCompleted(knhk_kernel::decision::CycleSummary {
+        observations: state.profile().events().events(),
+        duplicates: 0,
+        rejected: 0,
+        patterns: 0,
+        proposals: 0,
+        passed: 0,
+        failed: 0,
+        promotions: 0,
+        held: 0,
+        outcome: CycleOutcome::Failed { reason: "no room".into() },
+        receipts: Vec::new(),
+        baseline: knhk_observation::Baseline::default(),
+    });
+    let bytes = body.to_bytes().unwrap();
+    let draft = knhk_evidence::receipt::Draft {
+        operation: Operation::LoopCycleCompleted,
+        outcome: Outcome::Error { reason: "no room".into() },
+        sequence: last.draft.sequence + 1,
+        parent: Some(last.id),
+        evidence_digest: Hash::of(&bytes),
+        ..last.draft.clone()
+    };
+    let id = draft.id().unwrap();
+    world.kernel.restore_receipt(&draft, id, &bytes).unwrap();
+    world.log.push(Entry::Decision(Decision { draft, id, body: bytes }));
+}
+
+#[test]
+fn a_failed_cycle_leaves_its_events_to_the_next_one() {
+    let mut world = World::new();
+    world.orders(30, with_note);
+    fail_cycle(&mut world);
+    world.orders(10, with_note);
+    let log = world.log.clone();
+    let running = std::mem::take(&mut world.kernel);
+    for kernel in [running, restore(&log, 0)] {
+        world = World { log: log.clone(), kernel, ..world };
+        world.start();
+        let decisions = world.cycle(PromoteMode::Policy);
+        let Body::PatternDetected(detected) = &bodies(&decisions)[0] else { panic!("{decisions:?}") };
+        assert_eq!((detected.observations, detected.patterns[0].evidence.n), (40, 40));
+        assert_eq!(verdict(&decisions), Verdict::Promote);
+    }
+}
+
+#[test]
+fn a_decision_that_cannot_take_effect_leaves_the_state_as_it_was() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    let promotion = world
+        .log
+        .iter()
+        .position(|e| matches!(e, Entry::Decision(d) if d.draft.operation == Operation::SnapshotPromoted))
+        .unwrap();
+    let Entry::Decision(right) = world.log[promotion].clone() else { panic!() };
+    let Body::SnapshotPromoted(mut promoted) = Body::from_bytes(&right.body).unwrap() else { panic!() };
+    promoted.snapshot_id = promoted.parents[0];
+    let wrong = Body::SnapshotPromoted(promoted).to_bytes().unwrap();
+
+    let mut kernel = restore(&world.log[..promotion], 0);
+    let told = |kernel: &Kernel| {
+        let state = kernel.sector("shop").unwrap();
+        (state.receipts(), state.history().head().id, kernel.world().current().epoch, format!("{state:?}"))
+    };
+    let before = told(&kernel);
+    let error = kernel.restore_receipt(&right.draft, right.id, &wrong).unwrap_err();
+    assert_eq!(error.code(), "KNHK-E1710");
+    assert_eq!(told(&kernel), before);
+    kernel.restore_receipt(&right.draft, right.id, &right.body).unwrap();
+    assert_eq!(kernel.sector("shop").unwrap().history().head().version.to_string(), "1.1.0");
+}
+
+#[test]
+fn a_log_of_another_build_is_refused_with_the_names_of_both() {
+    #[derive(serde::Serialize)]
+    struct Ingested {
+        block: Hash,
+        number: u64,
+        observations: u64,
+        conform: u64,
+        extra: u64,
+    }
+    let mut world = World::new();
+    let Some(Entry::Decision(last)) = world.log.last() else { panic!() };
+    let ingested = Ingested { block: Hash::ZERO, number: 0, observations: 1, conform: 1, extra: 1 };
+    let body =
+        knhk_evidence::canonical::to_bytes(&BTreeMap::from([("observation_ingested", ingested)])).unwrap();
+    let draft = knhk_evidence::receipt::Draft {
+        operation: Operation::ObservationIngested,
+        sequence: last.draft.sequence + 1,
+        parent: Some(last.id),
+        evidence_digest: Hash::of(&body),
+        ..last.draft.clone()
+    };
+    let error = world.kernel.restore_receipt(&draft, draft.id().unwrap(), &body).unwrap_err();
+    assert_eq!(error.code(), "KNHK-E1717");
+    let text = error.to_string();
+    for part in ["ObservationIngested", "extra", "written by test,", knhk_kernel::inputs::BUILD] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let input = Input::new(InputKind::CycleDue, Some("shop"), 1, &BTreeMap::from([("rejected", 0)])).unwrap();
+    assert_eq!(world.kernel.restore_input(&input).unwrap_err().code(), "KNHK-E1717");
 }

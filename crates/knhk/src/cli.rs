@@ -226,7 +226,7 @@ pub(crate) struct Rollback {
     /// Which sector; may be left out when there is only one.
     #[arg(long)]
     pub sector: Option<String>,
-    /// Snapshot to go back to. Default: the parent of the current one.
+    /// Snapshot to go back to. Default: the one before the promotion that made the current content.
     #[arg(long)]
     pub to: Option<String>,
     /// Why, for the record.

@@ -15,14 +15,14 @@ use knhk_kernel::Probe;
 use knhk_kernel::decision::{Body, CycleOutcome, Decision, Verdict};
 use knhk_kernel::inputs::{CycleDue, PromoteMode, SectorAdmitted};
 use knhk_observation::reader::{Event, EventReader, Item};
-use knhk_ontology::{Pack, Snapshot};
+use knhk_ontology::{Pack, Snapshot, pack};
 
 use crate::cli::{Observe, Promote};
 use crate::dead_letter::DeadLetters;
 use crate::error::CliError;
 use crate::inputs::{self, Source};
 use crate::report::{
-    Conformance, CycleReport, Observations, PatternReport, ProposalReport, ReceiptsReport, Report,
+    Conformance, CycleReport, Notice, Observations, PatternReport, ProposalReport, ReceiptsReport, Report,
     SnapshotReport, StageReport,
 };
 use crate::session::{Opened, Session, key_path, now_ms};
@@ -69,7 +69,12 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     };
     let key = key_path(&dir, args.key.signing_key.as_deref())?;
     let (mut session, opened) = Session::open_or_create(&dir, &key)?;
-    if session.kernel().sector(&sector).is_err() {
+    let mut notices = Vec::new();
+    if let Ok(state) = session.kernel().sector(&sector) {
+        if state.history().head().pack_digest != pack::digest(&files) {
+            notices.push(Notice::pack_ignored(&sector));
+        }
+    } else {
         let files = files.into_iter().map(|(name, bytes)| (name, Bytes(bytes))).collect();
         session.input(InputKind::SectorAdmitted, Some(&sector), &SectorAdmitted { files }, &mut ())?;
     }
@@ -94,6 +99,7 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     let (receipts, waiting) = (state.receipts() - before, state.held().count() as u64);
     let mut report = assemble(&sector, counts, &head, &decisions, &timings)?;
     report.waiting = waiting;
+    report.notices = notices;
     report.receipts =
         ReceiptsReport { count: receipts, checkpoint: session.log().checkpoint_note().to_owned() };
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -294,6 +300,7 @@ fn assemble(
         conformance: Conformance::default(),
         patterns: Vec::new(),
         proposals: Vec::new(),
+        notices: Vec::new(),
         waiting: 0,
         snapshots: vec![SnapshotReport {
             snapshot_id: head.id.to_string(),

@@ -2,7 +2,7 @@
 
 use knhk_change::finding::{Finding, Severity, Stage, StageResult};
 use knhk_change::proposal::{Change, Proposal};
-use knhk_observation::pattern::Pattern;
+use knhk_observation::pattern::{Action, Pattern, PatternKind};
 use serde::Serialize;
 
 /// Everything one run did.
@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub patterns: Vec<PatternReport>,
     /// What was proposed, and how it fared.
     pub proposals: Vec<ProposalReport>,
+    /// What a user should know before reading on.
+    pub notices: Vec<Notice>,
     /// Proposals that wait for a person after this run, those of earlier runs included.
     pub(crate) waiting: u64,
     /// The snapshots this run made, oldest first; the one it started from is first.
@@ -26,6 +28,27 @@ pub(crate) struct Report {
     pub receipts: ReceiptsReport,
     /// The cycle.
     pub cycle: CycleReport,
+}
+
+/// Something that is as documented and still easily missed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Notice {
+    /// A stable name.
+    pub kind: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Notice {
+    /// The pack on disk is no longer the one that the sector was begun with.
+    pub(crate) fn pack_ignored(sector: &str) -> Self {
+        let message = format!(
+            "the pack of `{sector}` is not the one that this data directory was begun with; the directory's ontology, \
+             doctrine and guards are in force, and the pack was not read. To use the pack as it is now, begin a new data \
+             directory"
+        );
+        Self { kind: "pack_ignored", message }
+    }
 }
 
 /// Counts of events.
@@ -68,7 +91,10 @@ pub(crate) struct PatternReport {
     /// The evidence.
     pub evidence: EvidenceReport,
     /// What is recommended.
-    pub action: knhk_observation::pattern::Action,
+    pub action: Action,
+    /// What a person can do next, where no change is proposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<&'static str>,
 }
 
 /// The events behind a pattern.
@@ -208,7 +234,24 @@ impl From<&Pattern> for PatternReport {
                 types: evidence.types.clone(),
             },
             action: pattern.action,
+            next: next_step(pattern),
         }
+    }
+}
+
+/// The step that is there today for a pattern that is for a person to look into.
+fn next_step(pattern: &Pattern) -> Option<&'static str> {
+    if pattern.action != Action::Investigate {
+        return None;
+    }
+    match pattern.kind {
+        // No likeness tells a renamed key from a lost one: a proposer must not drop a requirement on a guess.
+        PatternKind::VanishedField => Some(
+            "lost by mistake: mend the sender. Renamed or dropped for good: in a copy of the pack put the output of `knhk \
+             ontology show --data DIR` in place of its .ttl and .jsonld files, take the key's sh:minCount out, set its \
+             knhk:cardinality to 0..1 (or 0..*), and begin a new data directory with it",
+        ),
+        _ => None,
     }
 }
 
@@ -270,6 +313,7 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
         Observations { sector: &'a str, observations: Observations, conformance: Conformance },
         Pattern(&'a PatternReport),
         Proposal(&'a ProposalReport),
+        Notice(&'a Notice),
         Snapshot(&'a SnapshotReport),
         Waiting { waiting: u64 },
         Receipts(&'a ReceiptsReport),
@@ -281,6 +325,7 @@ pub(crate) fn stream(report: &Report, out: &mut dyn std::io::Write) -> Result<()
         conformance: report.conformance,
     };
     let lines = std::iter::once(first)
+        .chain(report.notices.iter().map(Line::Notice))
         .chain(report.patterns.iter().map(Line::Pattern))
         .chain(report.proposals.iter().map(Line::Proposal))
         .chain(report.snapshots.iter().map(Line::Snapshot))

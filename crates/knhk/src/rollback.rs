@@ -28,10 +28,9 @@ pub(crate) fn run(args: &Rollback, format: Format, out: &mut dyn Write) -> Resul
     let (mut session, _) = Session::open(dir, &key_path(dir, args.key.signing_key.as_deref())?)?;
     let sector = choice::sector(session.kernel(), args.sector.as_deref())?;
     let head = snapshot(session.kernel(), &sector, None)?;
-    let to = match (&args.to, head.parents.first()) {
-        (Some(text), _) => snapshot_id(session.kernel(), &sector, text)?,
-        (None, Some(parent)) => *parent,
-        (None, None) => head.id,
+    let to = match &args.to {
+        Some(text) => snapshot_id(session.kernel(), &sector, text)?,
+        None => session.kernel().sector(&sector)?.before_the_current()?,
     };
     let command = Command::Rollback { to: to.to_string(), reason: args.reason.clone() };
     let decisions = session.input(InputKind::OperatorCommand, Some(&sector), &command, &mut ())?;

@@ -10,6 +10,7 @@ use knhk_change::guards::GuardSet;
 use knhk_change::rules_in_force;
 use knhk_evidence::Hash;
 use knhk_kernel::KernelError;
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::{EventReader, Item};
@@ -65,7 +66,7 @@ fn init(
         event_types: BTreeMap::new(),
         classes: BTreeMap::new(),
     };
-    let mut inference = Inference::new(&empty, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&empty, 1, &ClassNames::default());
     for (event_type, observed) in profile.event_types() {
         inference.event_type(event_type, observed)?;
     }

@@ -12,10 +12,10 @@ use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::{Table, Tables};
-use knhk_evidence::receipt::Operation;
+use knhk_evidence::receipt::{Operation, Outcome};
 use knhk_evidence::record::Record;
 use knhk_kernel::decision::Decision;
-use knhk_kernel::inputs::{KernelStarted, SEMANTICS_VERSION};
+use knhk_kernel::inputs::{BUILD, KernelStarted, SEMANTICS_VERSION};
 use knhk_kernel::{Kernel, Probe};
 use knhk_storage::{Log, Recovery, key_file, read};
 use serde::Serialize;
@@ -117,7 +117,7 @@ impl Session {
     fn start(&mut self) -> Result<(), CliError> {
         let started = KernelStarted {
             semantics_version: SEMANTICS_VERSION,
-            build: concat!("knhk ", env!("CARGO_PKG_VERSION")).to_owned(),
+            build: BUILD.to_owned(),
             key_id: self.log.key().verifying_key().id(),
         };
         self.input(InputKind::KernelStarted, None, &started, &mut ())?;
@@ -252,7 +252,9 @@ impl Windows {
                     with_events.insert(names.text(Table::Sector, sector).unwrap_or_default().to_owned());
                 }
                 Entry::Receipt { signed, .. }
+                    // A failed cycle leaves its window open.
                     if signed.draft().operation == Operation::LoopCycleCompleted
+                        && !matches!(signed.draft().outcome, Outcome::Error { .. })
                         && with_events.remove(&signed.draft().sector) =>
                 {
                     let last = windows.0.entry(signed.draft().sector.clone()).or_default();

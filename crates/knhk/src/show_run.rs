@@ -18,6 +18,9 @@ const FINDINGS_SHOWN: usize = 6;
 pub(crate) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     summary(report, out)?;
+    for notice in &report.notices {
+        writeln!(out, "\nNOTICE {}.", notice.message)?;
+    }
     drift(report, out)?;
     for (index, proposal) in report.proposals.iter().enumerate() {
         write_proposal(index + 1, proposal, out)?;
@@ -93,6 +96,12 @@ fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     table.write(out)?;
     if report.patterns.len() > PATTERNS_SHOWN {
         writeln!(out, "  … and {} more; --format json shows all", report.patterns.len() - PATTERNS_SHOWN)?;
+    }
+    let mut steps: Vec<_> = report.patterns.iter().filter_map(|p| Some((p.kind, p.next?))).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    for (kind, next) in steps {
+        writeln!(out, "  {kind}: {next}")?;
     }
     Ok(())
 }

@@ -362,3 +362,103 @@ fn a_copied_data_directory_replays_and_verifies_without_the_key() {
     assert_eq!(json(dir.path(), &["replay", copy]).0, 0);
     assert_eq!(json(dir.path(), &["log", "verify", copy, "--key", &key(dir.path())]).0, 0);
 }
+
+#[test]
+fn rolling_back_again_goes_further_back_until_nothing_is_left() {
+    let dir = with_log();
+    let log = |dir: &Path| json(dir, &["ontology", "log", "--data", "data"]).1;
+    let promotions = log(dir.path()).as_array().unwrap().len() - 1;
+    assert!(promotions > 1);
+    let genesis = log(dir.path())[0]["content_id"].clone();
+    let mut contents = std::collections::BTreeSet::new();
+    for _ in 0..promotions {
+        let (code, done) = json(dir.path(), &["rollback", "--data", "data", "--reason", "test"]);
+        assert_eq!(code, 0, "{done}");
+        assert!(contents.insert(done["content_id"].to_string()), "never forward");
+    }
+    assert!(contents.contains(&genesis.to_string()));
+    let (code, _, err) = run(dir.path(), &["rollback", "--data", "data"]);
+    assert!(code == 6 && err.contains("KNHK-E1716"), "{code} {err}");
+}
+
+/// A pack `shop` of orders with a required `total` and `code`, and the file it was made from.
+fn shop(dir: &Path) {
+    let order = |i| {
+        format!(
+            "{{\"type\":\"order\",\"id\":\"o{i}\",\"source\":\"till\",\"data\":{{\"total\":{i},\"code\":\"x{i}\"}}}}"
+        )
+    };
+    fs::write(dir.join("orders.ndjson"), (0..40).map(order).collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(run(dir, &["sector", "init", "shop", "--from", "orders.ndjson"]).0, 0);
+}
+
+#[test]
+fn a_pack_that_was_edited_after_its_admission_is_said_to_be_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    shop(dir.path());
+    let observe = ["observe", "--sector", "./shop", "--data", "data", "orders.ndjson"];
+    let (_, report) = json(dir.path(), &observe);
+    assert_eq!(list(&report, "notices").len(), 0);
+    let (_, report) = json(dir.path(), &observe);
+    assert_eq!(list(&report, "notices").len(), 0, "the same pack again");
+    fs::write(dir.path().join("shop/guards.toml"), "# none yet\n").unwrap();
+    let (code, report) = json(dir.path(), &observe);
+    assert_eq!((code, &report["notices"][0]["kind"]), (0, &Value::from("pack_ignored")));
+    let (_, text, _) = run(dir.path(), &observe);
+    assert!(text.contains("NOTICE the pack of `shop` is not the one"), "{text}");
+    let stream = [&observe[..], &["--format", "ndjson"]].concat();
+    let (_, lines, _) = run(dir.path(), &stream);
+    assert!(lines.contains("\"type\":\"notice\""), "{lines}");
+}
+
+#[test]
+fn a_guard_over_a_misspelt_term_is_refused_when_the_pack_is_admitted() {
+    let dir = tempfile::tempdir().unwrap();
+    shop(dir.path());
+    let guard = "[[guard]]\nid = \"G\"\nname = \"\"\ndescription = \"\"\ntype = \"safety_interlock\"\n\
+                 criticality = \"low\"\nproperties = [\"urn:knhk:shop#OrderEvent.totl\"]\ntier = \"cold\"\n";
+    fs::write(dir.path().join("shop/guards.toml"), guard).unwrap();
+    for arguments in [
+        &["observe", "--sector", "./shop", "--data", "data", "orders.ndjson"][..],
+        &["sector", "show", "./shop"],
+    ] {
+        let (code, _, err) = run(dir.path(), arguments);
+        assert_eq!(code, 6, "{err}");
+        for part in ["KNHK-E1611", "guards.toml", "OrderEvent.totl"] {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    }
+    fs::write(dir.path().join("shop/guards.toml"), guard.replace("totl", "total")).unwrap();
+    assert_eq!(run(dir.path(), &["sector", "show", "./shop"]).0, 0);
+}
+
+#[test]
+fn a_required_key_renamed_to_an_unlike_name_gets_a_next_step_that_works() {
+    let dir = tempfile::tempdir().unwrap();
+    shop(dir.path());
+    let order = |i: u32| {
+        format!(
+            "{{\"type\":\"order\",\"id\":\"n{i}\",\"source\":\"till\",\"data\":{{\"total\":{i},\"reference\":{i}}}}}"
+        )
+    };
+    fs::write(dir.path().join("new.ndjson"), (0..40).map(order).collect::<Vec<_>>().join("\n")).unwrap();
+    let (_, report) = json(dir.path(), &["observe", "--sector", "./shop", "--data", "data", "new.ndjson"]);
+    let vanished = list(&report, "patterns").iter().find(|p| p["kind"] == "vanished_field").unwrap();
+    assert_eq!(vanished["path"], "code");
+    assert!(vanished["next"].as_str().unwrap().contains("knhk ontology show --data DIR"), "{vanished}");
+    // The step, as it is told.
+    let (_, turtle, _) = run(dir.path(), &["ontology", "show", "--data", "data"]);
+    let optional = turtle.split("\n\n").map(|block| match block.split(' ').next() {
+        Some("shop:OrderEvent.code") => block.replace("knhk:cardinality \"1\"", "knhk:cardinality \"0..1\""),
+        Some("shop:OrderEvent.code-shape") => block.replace("    sh:minCount 1 ;\n", ""),
+        _ => block.to_owned(),
+    });
+    let optional = optional.collect::<Vec<_>>().join("\n\n");
+    fs::rename(dir.path().join("shop"), dir.path().join("next")).unwrap();
+    for file in ["shapes.ttl", "context.jsonld"] {
+        fs::remove_file(dir.path().join("next").join(file)).unwrap();
+    }
+    fs::write(dir.path().join("next/ontology.ttl"), optional).unwrap();
+    let (_, report) = json(dir.path(), &["observe", "--sector", "./next", "--data", "data2", "new.ndjson"]);
+    assert_eq!(report["conformance"]["conform"], 40, "{turtle}");
+}

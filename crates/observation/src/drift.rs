@@ -64,13 +64,9 @@ impl Walk<'_, '_> {
     }
 
     fn below(&mut self, key: Option<&str>, inner: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        match key {
-            Some(key) => path::push_key(&mut self.path, key),
-            None => path::push_elements(&mut self.path),
-        }
+        let before = path::enter(&mut self.path, key);
         inner(self);
-        self.path.truncate(length);
+        path::leave(&mut self.path, before);
     }
 
     fn field(&mut self, node: &FieldNode) {

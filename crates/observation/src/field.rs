@@ -195,6 +195,13 @@ pub(crate) struct Place {
     pub(crate) classes: Vec<ClassId>,
 }
 
+impl Place {
+    /// Whether the ontology has a property for it.
+    pub(crate) fn is_declared(&self) -> bool {
+        !self.properties.is_empty()
+    }
+}
+
 /// Events that break the ontology at one field, by rule.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Breaches {
@@ -269,6 +276,6 @@ impl FieldNode {
 
     /// Whether no property of the ontology stands for it, where the ontology says something of its parent.
     pub(crate) fn is_undeclared(&self) -> bool {
-        self.place.judged && self.place.properties.is_empty()
+        self.place.judged && !self.place.is_declared()
     }
 }

@@ -15,6 +15,7 @@ use knhk_projection::path;
 
 use sha2::{Digest, Sha256};
 
+use crate::class_names::{ClassNames, class_name};
 use crate::field::FieldNode;
 use crate::profile::{EventTypeProfile, Format};
 
@@ -27,9 +28,6 @@ const ENCODED_KEY_BYTES_MAX: usize = 256;
 
 /// Longest path or event type quoted in a comment, in characters.
 const QUOTED_CHARS_MAX: usize = 240;
-
-/// Longest class name minted, in bytes; longer keys are cut and numbered.
-const CLASS_NAME_BYTES_MAX: usize = 64;
 
 /// What the values at one position, or at several positions taken together, look like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,7 +145,7 @@ pub struct Declared {
 pub struct Inference<'a> {
     schema: &'a Schema,
     minimum_events: u64,
-    names: BTreeSet<String>,
+    names: ClassNames,
     by_structure: BTreeMap<Structure, Iri>,
     classes: BTreeMap<Iri, Class>,
     order: Vec<Iri>,
@@ -172,11 +170,11 @@ pub struct Inferred {
 impl<'a> Inference<'a> {
     /// Starts from `schema`. Paths seen in fewer than `minimum_events` events are left out. `reserved` holds class names
     /// that other changes of the same round have minted.
-    pub fn new(schema: &'a Schema, minimum_events: u64, reserved: &BTreeSet<String>) -> Self {
+    pub fn new(schema: &'a Schema, minimum_events: u64, reserved: &ClassNames) -> Self {
         let mut names = reserved.clone();
         let mut by_structure = BTreeMap::new();
         for class in schema.classes.values() {
-            names.insert(class.iri.local_name().to_owned());
+            names.reserve(class.iri.local_name());
             // A class with facets says more than structure; reuse would claim more than was seen.
             let plain = class.event_types.is_empty()
                 && class.properties.values().all(|p| p.facets == Facets::default());
@@ -267,7 +265,7 @@ impl<'a> Inference<'a> {
     }
 
     /// What was inferred, and the class names now in use.
-    pub fn finish(mut self) -> (Inferred, BTreeSet<String>) {
+    pub fn finish(mut self) -> (Inferred, ClassNames) {
         let classes = self.order.iter().filter_map(|iri| self.classes.remove(iri)).collect();
         self.declared.sort_by(|a, b| (&a.event_type, &a.path).cmp(&(&b.event_type, &b.path)));
         self.declared.dedup_by(|a, b| a.event_type == b.event_type && a.path == b.path);
@@ -395,15 +393,8 @@ impl<'a> Inference<'a> {
 
     fn mint_class(&mut self, name: &str, owner: &str, fallback: &str) -> Result<Iri, OntologyError> {
         let candidates = [name.to_owned(), format!("{owner}{name}"), fallback.to_owned()];
-        let chosen = candidates
-            .into_iter()
-            .filter(|c| !c.is_empty() && c.len() <= CLASS_NAME_BYTES_MAX)
-            .find(|c| !self.names.contains(c))
-            .or_else(|| (2..=u64::MAX).map(|i| format!("{name}{i}")).find(|c| !self.names.contains(c)))
-            .unwrap_or_else(|| name.to_owned());
-        let iri = Iri::new(format!("{}{chosen}", self.schema.namespace))?;
-        self.names.insert(chosen);
-        Ok(iri)
+        let chosen = self.names.take(candidates, name);
+        Iri::new(format!("{}{chosen}", self.schema.namespace))
     }
 
     fn class(&self, iri: &Iri) -> Option<&Class> {
@@ -488,28 +479,6 @@ fn join(parent: &str, key: &str) -> String {
     let mut joined = parent.to_owned();
     path::push_key(&mut joined, key);
     joined
-}
-
-/// `pull_request` → `PullRequest`, `labels` → `Labels`: letters and digits only, never empty, never starting with a digit.
-fn class_name(text: &str) -> String {
-    let mut name = String::new();
-    let mut upper = true;
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            name.push(if upper { c.to_ascii_uppercase() } else { c });
-            upper = false;
-        } else {
-            upper = true;
-        }
-        if name.len() >= CLASS_NAME_BYTES_MAX {
-            break;
-        }
-    }
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        format!("Object{name}")
-    } else {
-        name
-    }
 }
 
 /// Percent-encodes what is not an unreserved character of RFC 3986 §2.3, so that any JSON key makes an IRI.

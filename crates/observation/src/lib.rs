@@ -3,6 +3,7 @@
 //! This crate opens no files and reads no clock: bytes and times come in.
 
 pub mod baseline;
+pub mod class_names;
 mod confidence;
 pub mod detect;
 mod drift;

@@ -13,27 +13,68 @@ pub use crate::field::{FieldStats, Format, VALUE_BYTES_MAX};
 pub use crate::seen::{DISTINCT_MAX, EXAMPLES_MAX, EventMeta, Seen, Tally};
 use crate::walk::Walk;
 
-/// Event types profiled in one window; events of further types are only counted.
+/// Event types that no class describes, profiled in one window; events of further ones are only counted. Those that the
+/// ontology declares always have their place.
 pub const EVENT_TYPES_MAX: usize = 256;
 
-/// Fields profiled for one event type, array elements included; values at further ones are only counted.
+/// Undeclared fields profiled for one event type, array elements included; values at further ones are only counted.
 pub const PATHS_MAX: usize = 2_048;
 
-/// Fields profiled in one window, over all event types; values at further ones are only counted.
+/// Undeclared fields profiled in one window, over all event types; values at further ones are only counted.
 pub const FIELDS_MAX: usize = 65_536;
 
-/// Longest key, in bytes, that is profiled; values under longer ones are only counted.
+/// Declared fields profiled for one event type: places that nothing undeclared can take.
+pub const DECLARED_PATHS_MAX: usize = 65_536;
+
+/// Declared fields profiled in one window. More than ontologies ask for; it bounds what a recursive class can unfold.
+pub const DECLARED_FIELDS_MAX: usize = 262_144;
+
+/// Longest undeclared key, in bytes, that is profiled; values under longer ones are only counted.
 pub const KEY_BYTES_MAX: usize = 1_024;
 
-/// Seconds with events that one window tells apart, over all event types; events in further ones are only counted.
+/// Seconds with events that one window tells apart, over all declared event types, and again over all others; events in
+/// further ones are only counted.
 pub const SECONDS_MAX: usize = 262_144;
+
+/// A count for what the ontology declares and one for everything else, so that neither takes the other's room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Split {
+    pub(crate) declared: usize,
+    pub(crate) other: usize,
+}
+
+impl Split {
+    pub(crate) fn of(&mut self, declared: bool) -> &mut usize {
+        if declared { &mut self.declared } else { &mut self.other }
+    }
+
+    /// What two limits leave over these counts and those of the whole window.
+    fn room(self, limits: Self, window: Self, window_limits: Self) -> Self {
+        let least = |used: usize, limit: usize, all: usize, limit_all: usize| {
+            limit.saturating_sub(used).min(limit_all.saturating_sub(all))
+        };
+        Self {
+            declared: least(self.declared, limits.declared, window.declared, window_limits.declared),
+            other: least(self.other, limits.other, window.other, window_limits.other),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.declared += more.declared;
+        self.other += more.other;
+    }
+}
+
+const PATHS: Split = Split { declared: DECLARED_PATHS_MAX, other: PATHS_MAX };
+const FIELDS: Split = Split { declared: DECLARED_FIELDS_MAX, other: FIELDS_MAX };
 
 /// What did not fit the bounds. Nothing is dropped without being counted here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overflow {
     /// Events of types beyond [`EVENT_TYPES_MAX`].
     pub event_types: u64,
-    /// Values at fields beyond [`PATHS_MAX`] and [`FIELDS_MAX`], or under keys beyond [`KEY_BYTES_MAX`].
+    /// Values at fields beyond [`PATHS_MAX`] and [`FIELDS_MAX`] (declared ones: [`DECLARED_PATHS_MAX`] and
+    /// [`DECLARED_FIELDS_MAX`]), or under keys beyond [`KEY_BYTES_MAX`].
     pub paths: u64,
     /// Events in seconds beyond [`SECONDS_MAX`].
     pub seconds: u64,
@@ -47,8 +88,9 @@ pub struct Profile {
     event_types: BTreeMap<Box<str>, EventTypeProfile>,
     events: Seen,
     conforming: u64,
-    fields: usize,
-    seconds: usize,
+    fields: Split,
+    seconds: Split,
+    undeclared_types: usize,
     overflow: Overflow,
 }
 
@@ -59,7 +101,7 @@ pub struct EventTypeProfile {
     conforming: u64,
     unexplained: Seen,
     root: FieldNode,
-    paths: usize,
+    paths: Split,
     seconds: BTreeMap<i64, u64>,
     class: Option<ClassId>,
 }
@@ -158,11 +200,14 @@ impl Profile {
         let conforms = self.admission.conforms(event_type, data);
         self.conforming += u64::from(conforms);
         if !self.event_types.contains_key(event_type) {
-            if self.event_types.len() == EVENT_TYPES_MAX {
-                self.overflow.event_types += 1;
-                return conforms;
-            }
             let class = self.admission.class_of_event(event_type);
+            if class.is_none() {
+                if self.undeclared_types == EVENT_TYPES_MAX {
+                    self.overflow.event_types += 1;
+                    return conforms;
+                }
+                self.undeclared_types += 1;
+            }
             let place =
                 Place { judged: class.is_some(), properties: Vec::new(), classes: Vec::from_iter(class) };
             let root = FieldNode::at(place);
@@ -175,11 +220,14 @@ impl Profile {
         let second = meta.time_ms.div_euclid(1_000);
         if let Some(count) = profile.seconds.get_mut(&second) {
             *count += 1;
-        } else if self.seconds < SECONDS_MAX {
-            self.seconds += 1;
-            profile.seconds.insert(second, 1);
         } else {
-            self.overflow.seconds += 1;
+            let seconds = self.seconds.of(profile.class.is_some());
+            if *seconds < SECONDS_MAX {
+                *seconds += 1;
+                profile.seconds.insert(second, 1);
+            } else {
+                self.overflow.seconds += 1;
+            }
         }
         let mut walk = Walk {
             admission: &self.admission,
@@ -187,13 +235,13 @@ impl Profile {
             ordinal,
             judge: profile.class.is_some() && !conforms,
             breached: false,
-            room: (PATHS_MAX - profile.paths).min(FIELDS_MAX - self.fields),
-            added: 0,
+            room: profile.paths.room(PATHS, self.fields, FIELDS),
+            added: Split::default(),
             overflow: 0,
         };
         walk.root(&mut profile.root, data);
-        profile.paths += walk.added;
-        self.fields += walk.added;
+        profile.paths.add(walk.added);
+        self.fields.add(walk.added);
         self.overflow.paths += walk.overflow;
         if walk.judge && !walk.breached && walk.overflow == 0 {
             profile.unexplained.add(ordinal, meta);
@@ -287,6 +335,65 @@ mod tests {
             profile.observe(&format!("t{n}"), &Json::parse(&wide).unwrap(), &meta("", 0));
         }
         assert_eq!(profile.overflow().paths, PATHS_MAX as u64);
+    }
+
+    /// An object with more undeclared keys than there is room for, and then `rest`.
+    fn junk(rest: &str) -> String {
+        let keys = (0..PATHS_MAX + 5).map(|n| format!("\"k{n}\":1,")).collect::<Vec<_>>().concat();
+        format!("{{{keys}{rest}}}")
+    }
+
+    #[test]
+    fn junk_does_not_take_the_room_of_what_the_ontology_declares() {
+        let mut profile = Profile::against(schema().into());
+        // Every place for undeclared event types and fields is taken before the first declared one comes.
+        for n in 0..=EVENT_TYPES_MAX {
+            let data = junk("\"end\":1");
+            profile.observe(&format!("junk{n}"), &Json::parse(&data).unwrap(), &meta(&data, 0));
+        }
+        assert_eq!(profile.overflow().event_types, 1);
+        let data = junk("\"status\":5,\"items\":[{\"sku\":7}]");
+        profile.observe("order", &Json::parse(&data).unwrap(), &meta(&data, 0));
+        let order = profile.event_type("order").unwrap();
+        assert!(order.is_known() && order.field("k0").is_none());
+        for path in ["status", "items", "items[]", "items[].sku"] {
+            assert_eq!(order.field(path).map(|f| f.stats().present().events()), Some(1), "{path}");
+        }
+        let patterns = crate::detect::detect(&profile, &crate::baseline::Baseline::default());
+        let found: Vec<_> =
+            patterns.iter().filter(|p| p.event_type == "order").map(|p| p.path.as_str()).collect();
+        assert_eq!(found, ["items[].sku", "status", "status"]);
+    }
+
+    #[test]
+    fn seconds_of_undeclared_event_types_do_not_take_the_room_of_declared_ones() {
+        let mut profile = Profile::against(schema().into());
+        for n in 0..=i64::try_from(SECONDS_MAX).unwrap() {
+            profile.observe("junk", &Json::Null, &meta("", n * 1_000));
+        }
+        profile.observe("ping", &Json::Null, &meta("", 0));
+        assert_eq!(profile.overflow().seconds, 1);
+        assert_eq!(profile.event_type("ping").unwrap().seconds().len(), 1);
+    }
+
+    #[test]
+    fn a_declared_class_that_contains_itself_is_bounded_too() {
+        let mut recursive = schema();
+        let item = recursive.classes.get_mut(&crate::fixture::term("Item")).unwrap();
+        for n in 0..260 {
+            let mut part = item.properties["tags"].clone();
+            (part.key, part.iri) = (format!("p{n}"), crate::fixture::term(&format!("p{n}")));
+            part.ranges = [knhk_ontology::schema::Range::Class(crate::fixture::term("Item"))].into();
+            item.properties.insert(part.key.clone(), part);
+        }
+        let mut profile = Profile::against(recursive.into());
+        let object = |inner: &str| {
+            format!("{{{}}}", (0..260).map(|n| format!("\"p{n}\":{inner}")).collect::<Vec<_>>().join(","))
+        };
+        let data = format!("{{\"items\":{}}}", object(&object("{}")));
+        profile.observe("order", &Json::parse(&data).unwrap(), &meta(&data, 0));
+        // Values below a field without room are not looked into: 237 of the object that is cut, and 8 further objects.
+        assert_eq!(profile.overflow().paths, 237 + 8);
     }
 
     #[test]

@@ -92,15 +92,14 @@ fn collect(node: &FieldNode, at: &mut String, fields: &mut BTreeMap<String, Fiel
         types: stats.types().map(|(json_type, tally)| (json_type.as_str(), tally.events)).collect(),
     };
     fields.insert(at.clone(), summary);
-    let length = at.len();
     for (key, child) in node.children() {
-        path::push_key(at, key);
+        let before = path::enter(at, Some(key));
         collect(child, at, fields);
-        at.truncate(length);
+        path::leave(at, before);
     }
     if let Some(elements) = node.elements() {
-        path::push_elements(at);
+        let before = path::enter(at, None);
         collect(elements, at, fields);
-        at.truncate(length);
+        path::leave(at, before);
     }
 }

@@ -4,7 +4,7 @@ use knhk_projection::admission::{self, Admission, ClassId, FacetBreach, Property
 use knhk_projection::json::{Json, JsonType};
 
 use crate::field::{FieldNode, Place, VALUE_BYTES_MAX};
-use crate::profile::KEY_BYTES_MAX;
+use crate::profile::{KEY_BYTES_MAX, Split};
 use crate::seen::{DISTINCT_MAX, EventMeta};
 
 /// One event on its way through the tree of its type.
@@ -17,8 +17,8 @@ pub(crate) struct Walk<'w> {
     /// Whether a field has shown why.
     pub(crate) breached: bool,
     /// Fields that may be added, and that were.
-    pub(crate) room: usize,
-    pub(crate) added: usize,
+    pub(crate) room: Split,
+    pub(crate) added: Split,
     /// Values at fields for which there was no room.
     pub(crate) overflow: u64,
 }
@@ -70,17 +70,16 @@ impl Walk<'_> {
         node.start_over();
         let object = node.stats.of_type(JsonType::Object).occurrences;
         for (key, value) in members {
-            let position = match node.position(key) {
-                Some(position) => position,
-                None if self.added >= self.room || key.len() > KEY_BYTES_MAX => {
+            let position = if let Some(position) = node.position(key) {
+                position
+            } else {
+                let place = place_of_child(self.admission, &node.place, key);
+                let too_long = key.len() > KEY_BYTES_MAX && !place.is_declared();
+                if too_long || !self.takes_room(&place) {
                     self.overflow += 1;
                     continue;
                 }
-                None => {
-                    self.added += 1;
-                    let place = place_of_child(self.admission, &node.place, key);
-                    node.add_child(key, place)
-                }
+                node.add_child(key, place)
             };
             if let Some(child) = node.child_at(position) {
                 let filled = child.stats.filled.occurrences;
@@ -98,17 +97,25 @@ impl Walk<'_> {
         }
     }
 
+    /// Takes the room for one more field, if there is any: what the ontology declares has room of its own.
+    fn takes_room(&mut self, place: &Place) -> bool {
+        let declared = place.is_declared();
+        let (room, added) = (*self.room.of(declared), self.added.of(declared));
+        let fits = *added < room;
+        *added += usize::from(fits);
+        fits
+    }
+
     fn array(&mut self, node: &mut FieldNode, elements: &[Json<'_>]) {
         if elements.is_empty() {
             return;
         }
         if node.elements.is_none() {
-            if self.added >= self.room {
+            let place = node.place.clone();
+            if !self.takes_room(&place) {
                 self.overflow += elements.len() as u64;
                 return;
             }
-            self.added += 1;
-            let place = node.place.clone();
             node.elements = Some(Box::new(FieldNode::at(place)));
         }
         let Some(inner) = node.elements.as_deref_mut() else { return };

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::detect::detect;
 use knhk_observation::infer::{Inference, Inferred, UNIVERSAL_CLAIM_DISTINCT_MIN};
 use knhk_observation::profile::{EventMeta, Profile};
@@ -43,7 +44,7 @@ fn infer(events: &[(String, Value)]) -> (Schema, Inferred) {
     observe(&mut profile, events);
     let mut schema = empty();
     let base = empty();
-    let mut inference = Inference::new(&base, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&base, 1, &ClassNames::default());
     for (event_type, observed) in profile.event_types() {
         inference.event_type(event_type, observed).unwrap();
     }
@@ -177,4 +178,26 @@ fn keys_of_any_shape_become_terms() {
     let iris: BTreeSet<_> = properties.values().map(|p| p.iri.as_str()).collect();
     assert_eq!(iris.len(), 8);
     assert!(iris.iter().all(|iri| iri.len() < 400), "{iris:?}");
+}
+
+#[test]
+fn keys_without_letters_are_named_in_time() {
+    // 10,000 objects of different structure, none of whose keys makes a name: each was numbered from 2 on.
+    let mut profile = Profile::new();
+    for t in 0..10 {
+        let mut data = serde_json::Map::new();
+        for k in 0..1_000 {
+            let key = char::from_u32(0x4E00 + k).unwrap().to_string();
+            data.insert(key, json!({ (format!("k{t}·{k}")): 1 }));
+        }
+        observe(&mut profile, &[(format!("t{t}"), Value::Object(data))]);
+    }
+    let base = empty();
+    let mut inference = Inference::new(&base, 1, &ClassNames::default());
+    for (event_type, observed) in profile.event_types() {
+        inference.event_type(event_type, observed).unwrap();
+    }
+    let (inferred, _) = inference.finish();
+    let names: BTreeSet<_> = inferred.classes.iter().map(|c| c.iri.local_name()).collect();
+    assert_eq!((inferred.classes.len(), names.len()), (10_010, 10_010));
 }

@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use knhk_observation::class_names::ClassNames;
 use knhk_observation::infer::Inference;
 use knhk_observation::pattern::{Action, PatternKind};
 use knhk_observation::profile::{EventMeta, Overflow};
@@ -61,7 +62,7 @@ fn inferred(path: &PathBuf) -> Arc<Schema> {
     };
     let profile = read(path, Profile::new());
     let empty = schema.clone();
-    let mut inference = Inference::new(&empty, 1, &BTreeSet::new());
+    let mut inference = Inference::new(&empty, 1, &ClassNames::default());
     for (name, event_type) in profile.event_types() {
         inference.event_type(name, event_type).unwrap();
     }

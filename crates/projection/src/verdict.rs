@@ -123,13 +123,9 @@ impl Report<'_> {
 
     /// Runs `inner` with a step appended to the path: into a member, or with `None` into an array's elements.
     fn below(&mut self, key: Option<&str>, inner: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        match key {
-            Some(key) => path::push_key(&mut self.path, key),
-            None => path::push_elements(&mut self.path),
-        }
+        let before = path::enter(&mut self.path, key);
         inner(self);
-        self.path.truncate(length);
+        path::leave(&mut self.path, before);
     }
 
     fn object(&mut self, class: ClassId, members: &Members<'_>) {

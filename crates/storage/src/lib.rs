@@ -26,6 +26,7 @@ pub mod objects;
 pub mod prove;
 pub mod read;
 mod retention;
+pub mod salvage;
 mod segment;
 pub mod spare;
 pub mod store;

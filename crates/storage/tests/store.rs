@@ -228,7 +228,7 @@ fn a_lost_tail_a_gap_and_an_abandoned_count_show() {
 
 #[test]
 fn closing_while_producers_append_keeps_exactly_what_is_durable() {
-    for _ in 0..20 {
+    for _ in 0..6 {
         let dir = scratch();
         let store = Arc::new(create(dir.path()));
         let producers: Vec<_> = (0..4)

@@ -68,7 +68,7 @@ impl Rule {
                 findings.push(
                     Finding::error(Code::NotBackward, path, format!("data that was valid may become invalid{than}"))
                         .change(old.clone(), new.clone())
-                        .fix("a breaking change needs a major version and an approved relaxation; widen instead of narrowing"),
+                        .fix("widen instead of narrowing; no relaxation that would let a breaking change through can be granted yet"),
                 );
             }
             if self.forward && weakens {

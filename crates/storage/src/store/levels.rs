@@ -188,14 +188,12 @@ impl Future for Reached {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Marks are set before the lock is taken to wake, so a mark that is missed here wakes this task later.
         let mut waiting = self.shared.waiting();
-        match self.now(&waiting) {
-            Some(done) => Poll::Ready(done),
-            None => {
-                if !waiting.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                    waiting.wakers.push(context.waker().clone());
-                }
-                Poll::Pending
-            }
+        if let Some(done) = self.now(&waiting) {
+            return Poll::Ready(done);
         }
+        if !waiting.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiting.wakers.push(context.waker().clone());
+        }
+        Poll::Pending
     }
 }

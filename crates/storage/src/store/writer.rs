@@ -52,7 +52,7 @@ pub(super) trait Job: Send {
 }
 
 struct Work<F, T> {
-    work: Option<F>,
+    undone: Option<F>,
     done: Option<T>,
     answer: SyncSender<T>,
 }
@@ -63,7 +63,7 @@ where
     T: Send,
 {
     fn work(&mut self, log: &mut LogAccess<'_>) {
-        self.done = self.work.take().map(|work| work(log));
+        self.done = self.undone.take().map(|work| work(log));
     }
 
     fn answer(self: Box<Self>) {
@@ -79,7 +79,7 @@ impl Message {
         work: impl FnOnce(&mut LogAccess<'_>) -> T + Send + 'static,
         answer: SyncSender<T>,
     ) -> Self {
-        Self::Job(Box::new(Work { work: Some(work), done: None, answer }))
+        Self::Job(Box::new(Work { undone: Some(work), done: None, answer }))
     }
 }
 
