@@ -30,8 +30,11 @@
 //! ```
 
 pub mod block;
+pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
+pub mod consistency;
+pub mod consistency_proof;
 pub mod entry;
 pub mod error;
 pub mod frame;
@@ -40,6 +43,7 @@ pub mod input;
 pub mod intern;
 pub mod key;
 pub mod merkle;
+pub mod multiproof;
 pub mod note;
 pub mod producers;
 pub mod proof;
@@ -47,6 +51,7 @@ pub mod receipt;
 pub mod record;
 pub mod sealed;
 pub mod state;
+pub mod tiles;
 pub mod unchecked;
 pub mod verify;
 

@@ -134,18 +134,7 @@ impl PathBuilder {
             return Err(Error::Proof { why: "the leaf lies before the entries that are kept" });
         }
         let mut builder = Self::new(index, size)?;
-        let mut low = 0;
-        let bits = (0..u64::BITS).rev().filter(|bit| start.size >> bit & 1 == 1);
-        for (bit, peak) in bits.zip(&start.peaks) {
-            let len = 1 << bit;
-            // A complete subtree that does not hold the leaf lies within one sibling.
-            let sibling = builder.siblings.iter_mut().find(|(range, _)| range.contains(&low));
-            if let Some((_, tree)) = sibling {
-                tree.peaks.push(*peak);
-                tree.size += len;
-            }
-            low += len;
-        }
+        seed(&mut builder.siblings, start);
         builder.next = start.size;
         Ok(builder)
     }
@@ -167,6 +156,22 @@ impl PathBuilder {
             return Err(Error::Proof { why: "the tree has fewer leaves than stated" });
         }
         Ok(self.siblings.iter().rev().map(|(_, tree)| tree.root()).collect())
+    }
+}
+
+/// Gives each subtree the complete subtrees of `start` that lie in it: the leaves before are known by them alone.
+///
+/// One that lies in none of them is not needed: whoever verifies knows it already.
+pub(crate) fn seed(subtrees: &mut [(std::ops::Range<u64>, Frontier)], start: &Frontier) {
+    let mut low = 0;
+    let bits = (0..u64::BITS).rev().filter(|bit| start.size >> bit & 1 == 1);
+    for (bit, peak) in bits.zip(&start.peaks) {
+        let len = 1 << bit;
+        if let Some((_, tree)) = subtrees.iter_mut().find(|(range, _)| range.contains(&low)) {
+            tree.peaks.push(*peak);
+            tree.size += len;
+        }
+        low += len;
     }
 }
 

@@ -8,18 +8,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use knhk_evidence::block::{Block, BlockHeader, BlockPosition, Payloads};
+use knhk_evidence::bundle::{Bundle, Item, Observations};
 use knhk_evidence::checkpoint::Checkpoint;
+use knhk_evidence::consistency::consistency_path;
+use knhk_evidence::consistency_proof::ConsistencyProof;
 use knhk_evidence::entry::{Entry, KeyChange};
 use knhk_evidence::frame::{Chain, Commit, FrameKind};
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::{Interned, Table};
 use knhk_evidence::merkle;
+use knhk_evidence::multiproof::multiproof;
 use knhk_evidence::producers::ProducerAt;
 use knhk_evidence::proof::{InBlock, Proof, Proven, Subject};
 use knhk_evidence::receipt::{Draft, Operation, Outcome, ReceiptId, Signed};
 use knhk_evidence::record::{FLAG_CLOCK_AHEAD, Numbered, RECORD_LEN, Record, dedupe_key};
 use knhk_evidence::sealed::SealedState;
 use knhk_evidence::state::LogState;
+use knhk_evidence::tiles::{TileFile, Tiler};
 use knhk_evidence::{Bytes, Hash, SigningKey, canonical};
 use serde::{Deserialize, Serialize};
 
@@ -284,6 +289,95 @@ fn proof() {
     let entry: Proof = entry.to_string().parse().unwrap();
     let (proven, _) = entry.verify(key().verifying_key()).unwrap();
     assert_eq!(proven, Proven::Entry(leaves()[2].clone()));
+}
+
+#[test]
+fn consistency() {
+    let hashes: Vec<_> = leaves().into_iter().map(|leaf| merkle::leaf_hash(&[&leaf])).collect();
+    let origin = key().verifying_key().name().to_owned();
+    let root = merkle::root(hashes[..2].iter().copied());
+    let old = Checkpoint { origin, size: 2, root }.sign(&key()).unwrap();
+    let path = consistency_path(hashes, 2, 3).unwrap();
+    let proof = ConsistencyProof { path, old, new: checkpoint_note() };
+    golden("consistency", &[("proof", proof.to_string()), ("vkey", key().verifying_key().to_string())]);
+    let read: ConsistencyProof = proof.to_string().parse().unwrap();
+    let shown = read.verify(&[key().verifying_key().clone()]).unwrap();
+    assert_eq!((shown.old.size, shown.new.size), (2, 3));
+}
+
+#[test]
+fn bundle() {
+    let name = |table, id, text: &str| {
+        let body = Interned { table, id, text: text.into() };
+        Entry::Input(Input::new(InputKind::Interned, None, 1_700_000_000_000, &body).unwrap())
+    };
+    let (signed, body) = receipt();
+    let payloads = Payloads::seal(&block(), &PAYLOADS).unwrap();
+    let entries = [
+        Entry::KeyChange(KeyChange::first(&key(), 1_700_000_000_000).unwrap()),
+        name(Table::EventType, 1, "order.created"),
+        name(Table::Sector, 2, "finance"),
+        name(Table::Source, 7, "https://shop.example"),
+        Entry::Input(Input::new(InputKind::CycleDue, None, 1_700_000_000_000, &"not chosen").unwrap()),
+        Entry::Block { block: block(), payloads: Some(payloads.clone()) },
+        Entry::Receipt { signed, body },
+    ];
+    let hashes: Vec<_> = entries.iter().map(|entry| entry.leaf_hash().unwrap()).collect();
+    let root = merkle::root(hashes.iter().copied());
+    let origin = key().verifying_key().name().to_owned();
+    let checkpoint = Checkpoint { origin, size: 7, root }.sign(&key()).unwrap();
+    let chosen = [0, 1, 2, 3, 5, 6];
+    let items = chosen.map(|index: u64| match &entries[usize::try_from(index).unwrap()] {
+        Entry::Block { block, .. } => {
+            let shown = Observations::new(block, Some(&payloads), &[0, 1]).unwrap();
+            (index, Item::Observations(shown))
+        }
+        entry => (index, Item::Entry(entry.clone())),
+    });
+    let hashes = multiproof(hashes, &chosen, 7).unwrap();
+    let bundle = Bundle { checkpoint: checkpoint.clone(), items: items.to_vec(), hashes };
+    let bytes = bundle.to_bytes().unwrap();
+    golden(
+        "bundle",
+        &[
+            ("bundle", hex::encode(&bytes)),
+            ("checkpoint", checkpoint),
+            ("vkey", key().verifying_key().to_string()),
+        ],
+    );
+    let read = Bundle::from_bytes(&bytes).unwrap();
+    assert_eq!(read, bundle);
+    let shown = read.verify(key().verifying_key()).unwrap();
+    assert_eq!((shown.receipts, shown.observations, shown.payloads), (1, 2, 1));
+}
+
+/// The three leaves, repeated to 260: two tiles of level 0, one of level 1.
+#[test]
+fn tiles() {
+    let mut files = Vec::new();
+    let mut write = |file: TileFile| {
+        files.push(file);
+        Ok::<(), knhk_evidence::Error>(())
+    };
+    let (mut tiler, mut root) = (Tiler::new(), merkle::Frontier::new());
+    for leaf in leaves().iter().cycle().take(260) {
+        tiler.push(leaf, &mut write).unwrap();
+        root.push(merkle::leaf_hash(&[leaf]));
+    }
+    tiler.finish(&mut write).unwrap();
+    let digests: Vec<_> = files.iter().map(|file| (&*file.path, Hash::of(&file.bytes).to_string())).collect();
+    let bytes = |path: &str| {
+        let file = files.iter().find(|file| file.path == path).unwrap();
+        hex::encode(&file.bytes)
+    };
+    let mut values = vec![
+        ("bytes of tile/entries/001.p/4", bytes("tile/entries/001.p/4")),
+        ("bytes of tile/0/001.p/4", bytes("tile/0/001.p/4")),
+        ("bytes of tile/1/000.p/1", bytes("tile/1/000.p/1")),
+        ("root", root.root().to_string()),
+    ];
+    values.extend(digests);
+    golden("tiles", &values);
 }
 
 #[test]

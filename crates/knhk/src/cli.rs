@@ -58,10 +58,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     #[command(after_help = "Example: knhk receipts list --data DATA")]
     Receipts(Receipts),
-    /// Verify a log.
+    /// Verify a log, and show that it only grew.
     #[command(subcommand)]
     #[command(after_help = "Example: knhk log verify DATA --key verifier.pub")]
     Log(LogCommand),
+    /// Make and check audit bundles: receipts and observations in one file that verifies without the log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Decide again on every logged input and compare with the logged decisions.
     #[command(after_help = "Example: knhk replay DATA")]
     Replay(Replay),
@@ -346,6 +349,82 @@ pub(crate) enum LogCommand {
         #[arg(long, value_name = "FILE")]
         since: Option<PathBuf>,
     },
+    /// Write the proof that a checkpoint you kept is a prefix of the log as it is now: a file that verifies offline.
+    ///
+    /// Keep a copy of DIR/checkpoint away from DIR. Later this shows that nothing it covered was changed, dropped or
+    /// moved, without the log itself: whoever has the file and the key checks it with `knhk log check-consistency`.
+    Consistency {
+        #[command(flatten)]
+        data: DataDir,
+        /// The signed checkpoint that was kept.
+        #[arg(long, value_name = "CHECKPOINT_FILE")]
+        from: PathBuf,
+        /// Where to write the proof. Default: standard output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a consistency proof against a public key, offline.
+    CheckConsistency {
+        /// The proof file.
+        proof: PathBuf,
+        /// Verifier key: a file, or its text. Repeat it for a log whose key changed in between.
+        #[arg(long, value_name = "KEY", required = true)]
+        key: Vec<String>,
+        /// The checkpoint you kept, to check that the proof is about it and not about another of the same key.
+        #[arg(long, value_name = "CHECKPOINT_FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Write the log's tree as static files in the layout of C2SP tlog-tiles, which other tools read and any web server
+    /// hands out. Events, bodies and records stay out. Exporting into the same directory again adds what is new.
+    Export {
+        #[command(flatten)]
+        data: DataDir,
+        /// Directory for the tiles.
+        #[arg(long, value_name = "OUT_DIR")]
+        tiles: PathBuf,
+    },
+}
+
+/// `knhk audit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Write a bundle: chosen receipts with bodies and signatures, chosen observations, the log's keys, and the proof that
+    /// all of it is in the log.
+    Bundle(Bundle),
+    /// Check a bundle against a public key, offline, and show what is in it.
+    Check {
+        /// The bundle.
+        bundle: PathBuf,
+        /// Verifier key: a file, or its text.
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+}
+
+/// `knhk audit bundle`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(crate) struct Bundle {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Where to write the bundle.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// A receipt, by id or the first digits of one. Repeatable.
+    #[arg(long, value_name = "ID", group = "what")]
+    pub receipt: Vec<String>,
+    /// Every receipt that the newest checkpoint covers.
+    #[arg(long, group = "what", conflicts_with = "receipt")]
+    pub all_receipts: bool,
+    /// Every observation of an event with this id, whatever its source. Repeatable.
+    #[arg(long, value_name = "ID", group = "what")]
+    pub event: Vec<String>,
+    /// An observation, by its number in the log. Repeatable.
+    #[arg(long, value_name = "N", group = "what")]
+    pub sequence: Vec<u64>,
+    /// Put the events themselves in the bundle, as received, beside the proof of each. Erased ones stay out.
+    #[arg(long)]
+    pub with_payloads: bool,
 }
 
 /// `knhk replay`.

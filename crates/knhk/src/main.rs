@@ -1,14 +1,18 @@
 //! The `knhk` command line.
 
+mod audit;
+mod bounded;
 mod choice;
 mod clean;
 mod cli;
 mod conformance;
+mod consistency;
 mod cycle;
 mod dead_letter;
 mod embedded;
 mod error;
 mod explain;
+mod export;
 mod fresh;
 mod from_decisions;
 mod inputs;
@@ -127,6 +131,17 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
             let wanted = verify::Wanted { key: key.as_deref(), roots: *roots, since: since.as_deref() };
             verify::run(dir, &wanted, cli.format, out)
         }
+        Command::Log(cli::LogCommand::Consistency { data, from, output }) => {
+            consistency::prove(&data.data, from, output.as_deref(), out)
+        }
+        Command::Log(cli::LogCommand::CheckConsistency { proof, key, from }) => {
+            consistency::check(proof, key, from.as_deref(), cli.format, out)
+        }
+        Command::Log(cli::LogCommand::Export { data, tiles }) => {
+            export::tiles(&data.data, tiles, cli.format, out)
+        }
+        Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
+        Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;

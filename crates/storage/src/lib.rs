@@ -13,9 +13,12 @@
 
 mod ahead;
 pub mod audit;
+pub mod bundle;
+pub mod consistency;
 mod directory;
 mod erase;
 pub mod error;
+pub mod export;
 pub mod key_file;
 pub mod log;
 pub mod medium;

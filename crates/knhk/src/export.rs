@@ -1,0 +1,52 @@
+//! `knhk log export`: the log as static files that other tools read.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::error::CliError;
+use crate::table::thousands;
+use crate::{exit, json};
+
+/// Writes the tiles of the log in `dir` into `target`.
+pub(crate) fn tiles(dir: &Path, target: &Path, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
+    #[derive(Serialize)]
+    struct Done {
+        origin: String,
+        tree_size: u64,
+        root: String,
+        tiles: u64,
+        written: u64,
+        bytes: u64,
+    }
+    if !dir.join("log").is_dir() {
+        return Err(CliError::NoLog { path: dir.to_owned() });
+    }
+    let exported = knhk_storage::export::tiles(dir, target)?;
+    let done = Done {
+        origin: exported.checkpoint.origin,
+        tree_size: exported.checkpoint.size,
+        root: exported.checkpoint.root.to_string(),
+        tiles: exported.tiles,
+        written: exported.written,
+        bytes: exported.bytes,
+    };
+    if format == Format::Text {
+        writeln!(
+            out,
+            "exported: {} entries of {} as {} tiles, {} of them new ({} bytes)\n  root {}",
+            thousands(done.tree_size),
+            done.origin,
+            thousands(done.tiles),
+            thousands(done.written),
+            thousands(done.bytes),
+            done.root
+        )
+        .map_err(CliError::Output)?;
+    } else {
+        json(out, &done)?;
+    }
+    Ok(exit::DONE)
+}
