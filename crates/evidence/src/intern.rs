@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, within};
+use crate::input::{Input, InputKind};
+use crate::sealed::SealedState;
 
 /// Bytes of an interned text.
 pub const MAX_INTERNED_LEN: usize = 1024;
@@ -80,6 +82,36 @@ impl Tables {
             Table::EventType => &self.event_types,
             Table::Sector => &self.sectors,
             Table::Source => &self.sources,
+        }
+    }
+
+    /// Tables whose texts are numbered in this order.
+    ///
+    /// # Errors
+    /// Refuses what [`Tables::admit`] refuses.
+    pub fn of(event_types: &[String], sectors: &[String], sources: &[String]) -> Result<Self> {
+        let mut tables = Self::default();
+        let all = [(Table::EventType, event_types), (Table::Sector, sectors), (Table::Source, sources)];
+        for (table, texts) in all {
+            for text in texts {
+                let entry = tables.propose(table, text);
+                tables.admit(&entry)?;
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Takes over what an input of a log says about names, when its entries are read in order from the first that is kept:
+    /// an `interned`, or the `log_sealed` that stands for those before it.
+    pub fn follow(&mut self, input: &Input) -> Result<()> {
+        match input.kind {
+            InputKind::Interned => self.admit(&input.decode()?),
+            InputKind::LogSealed if self.len(Table::Sector) == 0 => {
+                let SealedState { event_types, sectors, sources, .. } = SealedState::of(input)?;
+                *self = Self::of(&event_types, &sectors, &sources)?;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -170,17 +170,7 @@ impl LogState {
     /// # Errors
     /// Refuses a sealed state that no log can be in.
     pub fn from_sealed(sealed: &SealedState) -> Result<Self> {
-        let mut tables = Tables::default();
-        for (table, texts) in [
-            (Table::EventType, &sealed.event_types),
-            (Table::Sector, &sealed.sectors),
-            (Table::Source, &sealed.sources),
-        ] {
-            for text in texts {
-                let entry = tables.propose(table, text);
-                tables.admit(&entry)?;
-            }
-        }
+        let tables = Tables::of(&sealed.event_types, &sealed.sectors, &sealed.sources)?;
         let keys = sealed.keys.iter().map(|key| key.parse()).collect::<Result<Vec<_>>>()?;
         if keys.is_empty() {
             return Err(Error::Sealed { why: "it has no key" });

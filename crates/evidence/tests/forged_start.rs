@@ -23,7 +23,8 @@ fn a_sealed_state_does_not_vouch_for_the_keys_before_its_last() {
     let note = state.checkpoint().unwrap().sign(&attacker).unwrap();
     chain.append(FrameKind::Checkpoint, &[note.as_bytes()], &mut out).unwrap();
     let retained = Retained { from: 1, reason: "r".into() };
-    for input in [sealed.to_input().unwrap(), Input::new(InputKind::LogRetained, None, 1, &retained).unwrap()] {
+    for input in [sealed.to_input().unwrap(), Input::new(InputKind::LogRetained, None, 1, &retained).unwrap()]
+    {
         let entry = Entry::Input(input);
         state.apply(&entry).unwrap();
         entry.write_frames(|kind, parts| chain.append(kind, parts, &mut out)).unwrap();

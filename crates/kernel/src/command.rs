@@ -21,6 +21,8 @@ pub(crate) fn obey(
     probe: &mut dyn Probe,
 ) -> Result<Vec<Decision>, KernelError> {
     match command {
+        // Said in the log before it is done; the state is sealed, so no later decision reads what goes.
+        Command::Erase { .. } => Ok(Vec::new()),
         Command::Rollback { to, reason } => rollback(kernel, sector, to, reason, time_ms),
         Command::Promote { proposal } => {
             let proposal = held(kernel, sector, proposal)?;

@@ -95,6 +95,13 @@ pub enum Command {
         /// Why, for the record.
         reason: String,
     },
+    /// The payloads of these observations are erased. Nothing is decided on it.
+    Erase {
+        /// Their sequences.
+        sequences: Vec<u64>,
+        /// Who asked for it, and why, for the record.
+        reason: String,
+    },
 }
 
 /// An input by what it means.

@@ -34,7 +34,6 @@ pub struct StateSealed {
 #[serde(deny_unknown_fields)]
 struct Root {
     started: Option<KernelStarted>,
-    time_ms: i64,
     event_types: Vec<String>,
     sector_names: Vec<String>,
     sources: Vec<String>,
@@ -80,7 +79,8 @@ impl Source<'_> {
 }
 
 impl Kernel {
-    /// The state as bytes. The events of the last window are no part of it.
+    /// The state as bytes. The events of the last window are no part of it, nor is the time: the input that names the state
+    /// has it, and is the first to be given to a kernel that is unsealed.
     ///
     /// # Errors
     /// Refuses while a window is open, and a state of which one part is above the limit of a document.
@@ -93,7 +93,6 @@ impl Kernel {
         let texts = |table| self.names().texts(table).map(str::to_owned).collect();
         let root = Root {
             started: self.started.clone(),
-            time_ms: self.time_ms(),
             event_types: texts(Table::EventType),
             sector_names: texts(Table::Sector),
             sources: texts(Table::Source),
@@ -113,18 +112,8 @@ impl Kernel {
     ) -> Result<Self, KernelError> {
         let mut source = Source(object);
         let root: Root = source.value(digest)?;
-        let mut names = Tables::default();
-        for (table, texts) in [
-            (Table::EventType, &root.event_types),
-            (Table::Sector, &root.sector_names),
-            (Table::Source, &root.sources),
-        ] {
-            for text in texts {
-                let entry = names.propose(table, text);
-                names.admit(&entry)?;
-            }
-        }
-        let mut kernel = Self { names, started: root.started, time_ms: root.time_ms, ..Self::default() };
+        let names = Tables::of(&root.event_types, &root.sector_names, &root.sources)?;
+        let mut kernel = Self { names, started: root.started, ..Self::default() };
         for (name, digest) in &root.sectors {
             let state = SectorState::unseal(name, *digest, &mut source)?;
             if let Some(current) = &state.current {

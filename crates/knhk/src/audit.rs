@@ -6,8 +6,7 @@ use std::path::Path;
 
 use knhk_evidence::bundle::{Bundle, Item, MAX_BUNDLE_LEN, Observation, Shown};
 use knhk_evidence::entry::Entry;
-use knhk_evidence::input::InputKind;
-use knhk_evidence::intern::{Interned, Table as Names};
+use knhk_evidence::intern::{Table as Names, Tables};
 use knhk_evidence::receipt::{Draft, Signed};
 use knhk_evidence::record::dedupe_key;
 use knhk_kernel::decision::Body;
@@ -73,13 +72,15 @@ fn find_observations(dir: &Path, wanted: &[String]) -> Result<BTreeSet<u64>, Cli
     if ids.is_empty() {
         return Ok(sequences);
     }
+    let mut names = Tables::default();
     let mut keys: BTreeMap<[u8; 16], &str> = BTreeMap::new();
     for located in read::entries(dir)? {
         match located?.entry {
-            Entry::Input(input) if input.kind == InputKind::Interned => {
-                let Interned { table, text, .. } = input.decode()?;
-                if table == Names::Source {
-                    keys.extend(ids.keys().map(|id| (dedupe_key(&text, id), *id)));
+            Entry::Input(input) => {
+                let known = names.len(Names::Source) as usize;
+                names.follow(&input)?;
+                for source in names.texts(Names::Source).skip(known) {
+                    keys.extend(ids.keys().map(|id| (dedupe_key(source, id), *id)));
                 }
             }
             Entry::Block { block, .. } => {

@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// Make and check audit bundles: receipts and observations in one file that verifies without the log.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk audit bundle --data DATA --all-receipts --output for-the-auditor")]
     Audit(Audit),
     /// Decide again on every logged input and compare with the logged decisions.
     #[command(after_help = "Example: knhk replay DATA")]
@@ -353,6 +354,9 @@ pub(crate) enum LogCommand {
     ///
     /// Keep a copy of DIR/checkpoint away from DIR. Later this shows that nothing it covered was changed, dropped or
     /// moved, without the log itself: whoever has the file and the key checks it with `knhk log check-consistency`.
+    #[command(
+        after_help = "Example: knhk log consistency --data DATA --from checkpoint-of-last-month -o proof"
+    )]
     Consistency {
         #[command(flatten)]
         data: DataDir,
@@ -364,6 +368,9 @@ pub(crate) enum LogCommand {
         output: Option<PathBuf>,
     },
     /// Check a consistency proof against a public key, offline.
+    #[command(
+        after_help = "Example: knhk log check-consistency proof --key verifier.pub --from checkpoint-of-last-month"
+    )]
     CheckConsistency {
         /// The proof file.
         proof: PathBuf,
@@ -376,6 +383,7 @@ pub(crate) enum LogCommand {
     },
     /// Write the log's tree as static files in the layout of C2SP tlog-tiles, which other tools read and any web server
     /// hands out. Events, bodies and records stay out. Exporting into the same directory again adds what is new.
+    #[command(after_help = "Example: knhk log export --tiles /srv/www/log --data DATA")]
     Export {
         #[command(flatten)]
         data: DataDir,
@@ -383,6 +391,83 @@ pub(crate) enum LogCommand {
         #[arg(long, value_name = "OUT_DIR")]
         tiles: PathBuf,
     },
+    /// Seal the state: from there on, opening, deciding and replaying need nothing that lies before.
+    ///
+    /// The state goes into `DIR/objects/`, its digest into the log, at the start of a new segment. Between two windows
+    /// only: run a cycle first when events are waiting.
+    #[command(after_help = "Example: knhk log seal --data DATA")]
+    Seal {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        key: KeyFile,
+    },
+    /// Seal the state, then drop the oldest segments, or move them to an archive.
+    ///
+    /// What stays verifies, proves and replays. That segments were dropped, and why, is in the log.
+    #[command(
+        after_help = "Example: knhk log retain --data DATA --older-than 400 --archive /mnt/archive --reason \"13 months\""
+    )]
+    Retain(Retain),
+    /// Seal the state, then erase the payloads of observations: their text is gone, every hash and proof still verifies.
+    ///
+    /// Who asked for it, and why, goes into the log first. Copies, backups, archives and bundles are not reached.
+    #[command(
+        after_help = "Example: knhk log erase --data DATA --event order-4711 --reason \"request 12 of 3 May\""
+    )]
+    Erase(Erase),
+    /// Cut a damaged log before the damage, when there is no copy to restore. Says what is given up, and keeps it aside.
+    #[command(after_help = "Example: knhk log salvage --data DATA")]
+    Salvage {
+        #[command(flatten)]
+        data: DataDir,
+        #[command(flatten)]
+        key: KeyFile,
+    },
+}
+
+/// `knhk log retain`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("rule").required(true))]
+pub(crate) struct Retain {
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// Keep this many segments, the one being written included.
+    #[arg(long, value_name = "N", group = "rule", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_segments: Option<u32>,
+    /// Drop segments whose newest entry is older than this many days.
+    #[arg(long, value_name = "DAYS", group = "rule", value_parser = clap::value_parser!(u32).range(1..))]
+    pub older_than: Option<u32>,
+    /// Copy each segment here, durably, before it is dropped.
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
+    /// Why, for the record.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// `knhk log erase`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true).multiple(true))]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// The event with this id. Repeatable.
+    #[arg(long, value_name = "ID", group = "whom")]
+    pub event: Vec<String>,
+    /// Only events of this source.
+    #[arg(long, value_name = "SOURCE", requires = "event")]
+    pub source: Option<String>,
+    /// An observation, by its number in the log. Repeatable.
+    #[arg(long, value_name = "N", group = "whom")]
+    pub sequence: Vec<u64>,
+    /// Who asked for it, and why, for the record.
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// `knhk audit`.
@@ -390,8 +475,12 @@ pub(crate) enum LogCommand {
 pub(crate) enum Audit {
     /// Write a bundle: chosen receipts with bodies and signatures, chosen observations, the log's keys, and the proof that
     /// all of it is in the log.
+    #[command(
+        after_help = "Example: knhk audit bundle --data DATA --event order-4711 --with-payloads --output for-the-auditor"
+    )]
     Bundle(Bundle),
     /// Check a bundle against a public key, offline, and show what is in it.
+    #[command(after_help = "Example: knhk audit check for-the-auditor --key verifier.pub")]
     Check {
         /// The bundle.
         bundle: PathBuf,
@@ -432,4 +521,7 @@ pub(crate) struct Bundle {
 pub(crate) struct Replay {
     /// Data directory.
     pub dir: PathBuf,
+    /// Start at the newest sealed state (`knhk log seal`) instead of the first entry that is kept.
+    #[arg(long)]
+    pub from_seal: bool,
 }

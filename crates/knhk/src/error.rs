@@ -192,6 +192,16 @@ pub(crate) enum CliError {
         /// The first of them.
         candidates: String,
     },
+    /// There is no sealed state to begin at.
+    #[error(
+        "{} has no sealed state to replay from (its log is kept from entry {begins_at} on); seal one with `knhk log seal`, or replay a copy that begins at entry 0", dir.display()
+    )]
+    NoSeal {
+        /// The directory.
+        dir: PathBuf,
+        /// Its first entry.
+        begins_at: u64,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -232,6 +242,7 @@ impl CliError {
             Self::Proof { .. } => "KNHK-E1811",
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
+            Self::NoSeal { .. } => "KNHK-E1830",
             Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::Kernel(e) => e.code(),

@@ -27,6 +27,8 @@ mod receipts;
 mod refusal;
 mod replay;
 mod report;
+mod restore;
+mod retention;
 mod rollback;
 mod sector;
 mod session;
@@ -140,9 +142,17 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Log(cli::LogCommand::Export { data, tiles }) => {
             export::tiles(&data.data, tiles, cli.format, out)
         }
+        Command::Log(cli::LogCommand::Seal { data, key }) => {
+            retention::seal(&data.data, key, cli.format, out)
+        }
+        Command::Log(cli::LogCommand::Retain(args)) => retention::retain(args, cli.format, out),
+        Command::Log(cli::LogCommand::Erase(args)) => retention::erase(args, cli.format, out),
+        Command::Log(cli::LogCommand::Salvage { data, key }) => {
+            retention::salvage(&data.data, key, cli.format, out)
+        }
         Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
         Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),
-        Command::Replay(args) => replay::run(&args.dir, cli.format, out),
+        Command::Replay(args) => replay::run(args, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
             Ok(exit::DONE)

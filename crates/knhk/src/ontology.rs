@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Ontology};
 use crate::error::CliError;
-use crate::session::{Restore, restore};
+use crate::restore::{Restore, restore};
 use crate::table::{Table, instant, short_id};
 use crate::{choice, exit, json};
 

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::Path;
 
 use knhk_evidence::entry::Entry;
-use knhk_evidence::input::InputKind;
 use knhk_evidence::intern::{Table, Tables};
 use knhk_evidence::record::{Record, dedupe_key};
 use knhk_storage::{prove, read};
@@ -68,6 +67,18 @@ pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
+/// The sequence of the one observation whose event has this id, under `source` if that is given.
+pub(crate) fn observation(dir: &Path, id: &str, source: Option<&str>) -> Result<u64, CliError> {
+    let found = find(dir, id, source)?.into_iter().filter_map(|subject| match subject {
+        Subject::Observation { .. } => Some(subject),
+        Subject::Receipt { .. } => None,
+    });
+    match the_one(id, found.collect())? {
+        Subject::Observation { sequence, .. } => Ok(sequence),
+        Subject::Receipt { .. } => Err(CliError::NothingToProve { what: id.to_owned() }),
+    }
+}
+
 /// How many observations the log holds; their numbers have no gaps.
 fn observations(dir: &Path) -> Result<u64, CliError> {
     let mut count = 0;
@@ -109,9 +120,7 @@ fn find(dir: &Path, what: &str, source: Option<&str>) -> Result<Vec<Subject>, Cl
     for located in read::entries(dir)? {
         let located = located?;
         match &located.entry {
-            Entry::Input(input) if input.kind == InputKind::Interned => {
-                names.admit(&input.decode()?)?;
-            }
+            Entry::Input(input) => names.follow(input)?,
             Entry::Block { block, .. } => {
                 let sector = names.text(Table::Sector, u32::from(block.header().sector)).unwrap_or_default();
                 let is_meant = |record: &&Record| {

@@ -22,7 +22,8 @@ use serde::Serialize;
 use crate::cli::{Format, Sector};
 use crate::error::CliError;
 use crate::refusal::Refusal;
-use crate::session::{Restore, now_ms, restore};
+use crate::restore::{Restore, restore};
+use crate::session::now_ms;
 use crate::table::{Table, thousands};
 use crate::{exit, inputs, json, packs};
 

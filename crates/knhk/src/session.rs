@@ -3,24 +3,27 @@
 //! Every input is logged before it is decided on, and its decisions are logged in the same group: after a crash a
 //! directory holds both or neither.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::entry::Entry;
 use knhk_evidence::input::{Input, InputKind};
-use knhk_evidence::intern::{Table, Tables};
-use knhk_evidence::receipt::{Operation, Outcome};
+use knhk_evidence::intern::Table;
 use knhk_evidence::record::Record;
 use knhk_kernel::decision::Decision;
 use knhk_kernel::inputs::{BUILD, KernelStarted, SEMANTICS_VERSION};
+use knhk_kernel::sealed::StateSealed;
 use knhk_kernel::{Kernel, Probe};
-use knhk_storage::{Log, Recovery, key_file, read};
+use knhk_storage::objects::Objects;
+use knhk_storage::{Log, Recovery, key_file};
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::restore::{Restore, restore};
 
 /// A data directory open for writing.
 #[derive(Debug)]
@@ -186,87 +189,41 @@ impl Session {
         Ok(())
     }
 
+    /// Seals the kernel's state at the start of a new segment, durably. From there on the log needs nothing before it.
+    pub(crate) fn seal(&mut self, dir: &Path) -> Result<StateSealed, CliError> {
+        self.commit()?;
+        let sealed = self.kernel.seal()?;
+        let objects = Objects::open(dir)?;
+        for bytes in sealed.objects.values() {
+            objects.put(bytes)?;
+        }
+        self.log.roll();
+        let body = StateSealed { digest: sealed.digest };
+        self.input(InputKind::StateSealed, None, &body, &mut ())?;
+        self.commit()?;
+        Ok(body)
+    }
+
+    /// Drops the segments before `segment`: see [`Log::retain_from`].
+    pub(crate) fn retain_from(
+        &mut self,
+        segment: u32,
+        archive: Option<&Path>,
+        reason: &str,
+    ) -> Result<Range<u32>, CliError> {
+        Ok(self.log.retain_from(segment, archive, reason, self.time_ms())?)
+    }
+
+    /// Erases payloads by the sequence of their observations: see [`Log::erase`].
+    pub(crate) fn erase(&mut self, sequences: &BTreeSet<u64>) -> Result<u64, CliError> {
+        Ok(self.log.erase(sequences)?)
+    }
+
     fn record(&mut self, decisions: &[Decision]) -> Result<(), CliError> {
         for decision in decisions {
             let signed = decision.draft.clone().sign(self.log.key())?;
             self.log.append_receipt(signed, decision.body.clone())?;
         }
         Ok(())
-    }
-}
-
-/// How much of the state a restored kernel needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Restore {
-    /// Everything that later decisions read.
-    ForDeciding,
-    /// Snapshots, proposals and receipts, but no window.
-    ForReading,
-}
-
-/// The kernel as the log left it: its decisions folded, not made again.
-pub(crate) fn restore(dir: &Path, how: Restore) -> Result<Kernel, CliError> {
-    if !dir.join("log").is_dir() {
-        return Err(CliError::NoLog { path: dir.to_owned() });
-    }
-    let windows = match how {
-        Restore::ForDeciding => Windows::of(dir)?,
-        Restore::ForReading => Windows::default(),
-    };
-    let mut kernel = Kernel::new();
-    for located in read::entries(dir)? {
-        let located = located?;
-        match &located.entry {
-            Entry::Input(input) => kernel.restore_input(input)?,
-            Entry::Block { block, payloads } => {
-                let sector = u32::from(block.header().sector);
-                let name = kernel.names().text(Table::Sector, sector).unwrap_or_default();
-                let needed = how == Restore::ForDeciding && windows.needs(name, located.index);
-                kernel.restore_block(block, payloads.as_ref().filter(|_| needed))?;
-            }
-            Entry::Receipt { signed, body } => kernel.restore_receipt(signed.draft(), signed.id(), body)?,
-            Entry::KeyChange(_) => {}
-        }
-    }
-    Ok(kernel)
-}
-
-/// Per sector, the entries of its last two cycles that closed a window with events: the last closed window lies between
-/// them, the open one after.
-#[derive(Debug, Default)]
-struct Windows(BTreeMap<String, [u64; 2]>);
-
-impl Windows {
-    fn of(dir: &Path) -> Result<Self, CliError> {
-        let mut windows = Self::default();
-        let mut names = Tables::default();
-        let mut with_events = BTreeSet::new();
-        for located in read::entries(dir)? {
-            let located = located?;
-            match &located.entry {
-                Entry::Input(input) if input.kind == InputKind::Interned => {
-                    names.admit(&input.decode()?)?;
-                }
-                Entry::Block { block, .. } => {
-                    let sector = u32::from(block.header().sector);
-                    with_events.insert(names.text(Table::Sector, sector).unwrap_or_default().to_owned());
-                }
-                Entry::Receipt { signed, .. }
-                    // A failed cycle leaves its window open.
-                    if signed.draft().operation == Operation::LoopCycleCompleted
-                        && !matches!(signed.draft().outcome, Outcome::Error { .. })
-                        && with_events.remove(&signed.draft().sector) =>
-                {
-                    let last = windows.0.entry(signed.draft().sector.clone()).or_default();
-                    *last = [last[1], located.index];
-                }
-                _ => {}
-            }
-        }
-        Ok(windows)
-    }
-
-    fn needs(&self, sector: &str, entry: u64) -> bool {
-        self.0.get(sector).is_none_or(|[before_last, _]| entry > *before_last)
     }
 }

@@ -7,7 +7,7 @@ use knhk_evidence::VerifyingKey;
 use knhk_evidence::checkpoint::UnverifiedCheckpoint;
 use knhk_evidence::entry::{Assembler, Entry, Item};
 use knhk_evidence::frame::{Chain, FRAME_HEADER_LEN, FrameHeader};
-use knhk_evidence::input::InputKind;
+use knhk_evidence::sealed::SealedState;
 use knhk_evidence::unchecked::Unchecked;
 use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
 
@@ -127,18 +127,18 @@ pub(crate) fn newest_start(directory: &Directory, note: &str) -> Result<u32> {
     let size = UnverifiedCheckpoint::parse(note)?.claimed().size;
     let segments = directory.segments()?;
     for number in segments.clone().skip(1).rev() {
-        if sealed_at(directory, number)?.is_some_and(|sealed| sealed <= size) {
+        if sealed_state(directory, number)?.is_some_and(|sealed| sealed.size <= size) {
             return Ok(number);
         }
     }
     Ok(segments.start)
 }
 
-/// Size of the log where a segment begins, if it begins with a sealed state. Damage shows when it is verified.
-pub(crate) fn sealed_at(directory: &Directory, number: u32) -> Result<Option<u64>> {
+/// The state of the log where a segment begins, if it begins with one. Damage shows when it is verified.
+pub(crate) fn sealed_state(directory: &Directory, number: u32) -> Result<Option<SealedState>> {
     let path = directory.segment(number);
     let mut file = Ahead::new(directory.open(&path, How::Read)?);
-    let (mut chain, mut assembler, mut size) = (None, Assembler::default(), None);
+    let (mut chain, mut assembler) = (None, Assembler::default());
     for _ in 0..2 {
         let bytes = file.peek(FRAME_HEADER_LEN).map_err(Error::io("read", &path))?;
         let Some(header) = bytes.first_chunk().and_then(|bytes| FrameHeader::from_bytes(bytes).ok()) else {
@@ -152,12 +152,8 @@ pub(crate) fn sealed_at(directory: &Directory, number: u32) -> Result<Option<u64
             .and_then(|(kind, body, _)| assembler.push(kind, body));
         file.skip(len);
         match read {
-            Ok(Some(Item::Checkpoint(note))) => {
-                size = UnverifiedCheckpoint::parse(&note).ok().map(|note| note.claimed().size);
-            }
-            Ok(Some(Item::Entry(Entry::Input(input)))) if input.kind == InputKind::LogSealed => {
-                return Ok(size);
-            }
+            Ok(Some(Item::Checkpoint(_))) => {}
+            Ok(Some(Item::Entry(Entry::Input(input)))) => return Ok(SealedState::of(&input).ok()),
             _ => return Ok(None),
         }
     }

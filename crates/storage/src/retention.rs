@@ -19,6 +19,24 @@ impl Log {
         self.directory.segments()
     }
 
+    /// The first segment that has an entry of `time_ms` or later, as far as sealed states tell; the last at the latest.
+    pub fn first_segment_since(&self, time_ms: i64) -> Result<u32> {
+        let segments = self.directory.segments()?;
+        for number in segments.clone().skip(1) {
+            // The state at the start of a segment says the latest time of all before it.
+            match audit::sealed_state(&self.directory, number)? {
+                Some(sealed) if sealed.time_ms >= time_ms => return Ok(number - 1),
+                _ => {}
+            }
+        }
+        Ok(segments.end.saturating_sub(1))
+    }
+
+    /// Entries before the start of a segment.
+    pub fn entries_before(&self, segment: u32) -> Result<u64> {
+        Ok(audit::sealed_state(&self.directory, segment)?.map_or(0, |sealed| sealed.size))
+    }
+
     /// Drops every segment before `segment`; gives the numbers of those that went. With `archive`, each is first copied
     /// there durably, under its own name.
     ///
@@ -47,8 +65,10 @@ impl Log {
         let mut from = 0;
         for number in dropped.start + 1..=segment {
             // After a crash in between, any of them may be the first that is left.
-            let sealed = audit::sealed_at(&self.directory, number)?;
-            from = sealed.ok_or_else(|| refused("a segment up to it does not begin with a sealed state"))?;
+            let sealed = audit::sealed_state(&self.directory, number)?;
+            let sealed =
+                sealed.ok_or_else(|| refused("a segment up to it does not begin with a sealed state"))?;
+            from = sealed.size;
         }
         let statement = Retained { from, reason: reason.to_owned() };
         self.append_input(Input::new(InputKind::LogRetained, None, time_ms, &statement)?)?;
