@@ -35,7 +35,7 @@ fn create(directory: impl Into<Directory>) -> ObservationStore {
     store
 }
 
-fn producer<'a>(source: &'a str) -> AppenderOptions<'a> {
+fn producer(source: &str) -> AppenderOptions<'_> {
     AppenderOptions { sector: "finance", source, slots: 64, ..AppenderOptions::default() }
 }
 
@@ -44,9 +44,12 @@ fn record(n: u64) -> Record {
     Record { event_time_ms: i64::try_from(n).unwrap(), ingest_time_ms: NOW_MS, ..Record::default() }
 }
 
+/// Per source, the (number, event time) of its records.
+type Found = BTreeMap<u32, Vec<(u64, i64)>>;
+
 /// Per source, the (number, event time) of its records in the order of the log; and all payloads.
-fn in_log(dir: &Path) -> (BTreeMap<u32, Vec<(u64, i64)>>, Vec<Vec<u8>>) {
-    let (mut found, mut payloads_found) = (BTreeMap::<u32, Vec<_>>::new(), Vec::new());
+fn in_log(dir: &Path) -> (Found, Vec<Vec<u8>>) {
+    let (mut found, mut payloads_found) = (Found::new(), Vec::new());
     for located in read::entries(dir).unwrap() {
         if let Entry::Block { block, payloads } = located.unwrap().entry {
             for (at, record) in block.records().iter().enumerate() {
@@ -110,7 +113,7 @@ fn payloads_travel_with_their_records() {
 #[test]
 fn a_full_ring_rejects_or_waits_and_never_overwrites() {
     let (dir, gate) = (scratch(), Gated::default());
-    let store = create(&Directory::on(Arc::new(gate.clone()), dir.path()));
+    let store = create(Directory::on(Arc::new(gate.clone()), dir.path()));
     let slots = 8;
     let options = AppenderOptions { slots, when_full: WhenFull::Reject, ..producer("rejecting") };
     let mut rejecting = store.appender(options, NOW_MS).unwrap();
@@ -150,7 +153,7 @@ fn a_full_ring_rejects_or_waits_and_never_overwrites() {
 #[test]
 fn a_full_disk_is_survived_without_loss() {
     let (dir, gate) = (scratch(), Gated::default());
-    let store = create(&Directory::on(Arc::new(gate.clone()), dir.path()));
+    let store = create(Directory::on(Arc::new(gate.clone()), dir.path()));
     let mut appender = store.appender(producer("shop"), NOW_MS).unwrap();
     let first = appender.append(&record(0)).unwrap();
     store.reached(first, Level::Durable).wait().unwrap();
@@ -174,7 +177,7 @@ fn a_full_disk_is_survived_without_loss() {
 #[test]
 fn a_failed_sync_stops_the_store_and_tells_every_ticket() {
     let (dir, gate) = (scratch(), Gated::default());
-    let store = create(&Directory::on(Arc::new(gate.clone()), dir.path()));
+    let store = create(Directory::on(Arc::new(gate.clone()), dir.path()));
     let mut appender = store.appender(producer("shop"), NOW_MS).unwrap();
     let durable = appender.append(&record(0)).unwrap();
     store.reached(durable, Level::Durable).wait().unwrap();
@@ -333,26 +336,26 @@ fn old_segments_go_but_never_before_their_follower() {
     let mut appender = store.appender(AppenderOptions { slots: 4096, ..producer("shop") }, NOW_MS).unwrap();
     let mut follower = read::entries(dir.path()).unwrap();
     store.hold_from(0);
-    let (mut appended, mut followed) = (0, 0);
-    while follower.segment() < 4 || followed < appended {
+    let (mut sent, mut seen) = (0, 0);
+    while follower.segment() < 4 || seen < sent {
         if follower.segment() < 4 {
             for _ in 0..4096 {
-                appender.append(&record(appended)).unwrap();
-                appended += 1;
+                appender.append(&record(sent)).unwrap();
+                sent += 1;
             }
         }
         for located in follower.by_ref() {
             if let Entry::Block { block, .. } = located.unwrap().entry {
-                followed += u64::from(block.header().count);
+                seen += u64::from(block.header().count);
             }
         }
         store.hold_from(follower.segment());
     }
-    assert_eq!(followed, appended);
+    assert_eq!(seen, sent);
     appender.close();
     store.close().unwrap();
     assert!(segments(dir.path()).len() < 5);
     let report = audit::verify(dir.path(), Some(key().verifying_key()), &[]).unwrap();
-    assert_eq!((report.counts.observations, report.lost), (appended, Lost::default()));
+    assert_eq!((report.counts.observations, report.lost), (sent, Lost::default()));
     assert!(report.begins_at > 0);
 }
