@@ -126,7 +126,7 @@ impl Directory {
         self.read_bounded(&self.segment(number), MAX_SEGMENT_LEN)
     }
 
-    /// The checkpoint note; `None` if the file is missing or empty, as a power cut may leave it.
+    /// The checkpoint note; `None` if the file is missing, empty or all zeros, as a power cut may leave it.
     pub(crate) fn read_checkpoint(&self) -> Result<Option<String>> {
         let path = self.checkpoint();
         if !self.medium.exists(&path) {
@@ -134,7 +134,7 @@ impl Directory {
         }
         let text = String::from_utf8(self.read_bounded(&path, MAX_NOTE_LEN)?)
             .map_err(|_| Error::Layout { path, why: "it is not UTF-8" })?;
-        Ok(Some(text).filter(|text| !text.is_empty()))
+        Ok(Some(text).filter(|text| text.bytes().any(|byte| byte != 0)))
     }
 
     /// A file's bytes, if they are no more than `limit`.
