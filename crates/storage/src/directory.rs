@@ -150,9 +150,10 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable. After an error, a full disk included, nothing is known about them.
     pub(crate) fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.medium.sync_dir(path).map_err(Error::io("sync", path))
+        let failed = |cause| Error::Io { action: "sync", path: path.to_owned(), cause };
+        self.medium.sync_dir(path).map_err(failed)
     }
 
     pub(crate) fn remove(&self, path: &Path) -> Result<()> {
@@ -184,6 +185,15 @@ impl Directory {
         self.replace_by_way_of(&path.with_extension("tmp"), path, bytes, durability)
     }
 
+    fn make(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+        let file = self.open(path, How::Replace)?;
+        file.write_at(bytes, 0).map_err(Error::io("write", path))?;
+        if durability == Durability::Synced {
+            file.sync_data().map_err(Error::io("sync", path))?;
+        }
+        Ok(())
+    }
+
     /// Like [`Directory::replace`], with the new file made at `temporary`, which must be on the same file system.
     pub(crate) fn replace_by_way_of(
         &self,
@@ -192,13 +202,12 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<()> {
-        let file = self.open(temporary, How::Replace)?;
-        file.write_at(bytes, 0).map_err(Error::io("write", temporary))?;
-        if durability == Durability::Synced {
-            file.sync_data().map_err(Error::io("sync", temporary))?;
+        let made = self.make(temporary, bytes, durability).and_then(|()| self.rename(temporary, path));
+        if made.is_err() {
+            // A half-made file would hold the space that is missing.
+            let _ = self.remove(temporary);
         }
-        drop(file);
-        self.rename(temporary, path)?;
+        made?;
         match (durability, path.parent()) {
             (Durability::Synced, Some(parent)) => self.sync_dir(parent),
             _ => Ok(()),
