@@ -467,6 +467,20 @@ impl Log {
         }
     }
 
+    /// Like [`Log::publish`], and the file is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`]: the old file stays.
+    pub(crate) fn publish_durably(&mut self) -> Result<()> {
+        let path = self.directory.checkpoint();
+        match self.directory.replace(&path, self.note.as_bytes(), Durability::Synced) {
+            Err(error @ Error::NoSpace { .. }) => return Err(error),
+            done => self.poison_on_error(done)?,
+        }
+        self.published = true;
+        self.publish()
+    }
+
     fn replace_checkpoint(&mut self) -> Result<()> {
         if !self.published {
             self.directory.replace(&self.directory.checkpoint(), self.note.as_bytes(), Durability::Atomic)?;
