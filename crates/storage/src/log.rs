@@ -442,13 +442,15 @@ impl Log {
                     left.cut_off_room()?;
                 }
                 let mut next = Segment::begin(&self.directory, number)?;
+                // Its name is durable before its content: were it the other way round, a power cut could leave a
+                // prepared file under its old name, and in it bytes that are no zeros.
+                self.directory.sync_dir(&self.directory.log())?;
                 if let Err(error) = next.append(&self.group) {
                     if matches!(error, Error::NoSpace { .. }) {
                         next.abandon()?;
                     }
                     return Err(error);
                 }
-                self.directory.sync_dir(&self.directory.log())?;
                 *before = Some(next);
                 Ok(())
             }

@@ -21,7 +21,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Begins segment `number`: in a prepared file of zeros if one is ready, else in an empty one. Its name is durable
-    /// only when the caller has synced the log's directory.
+    /// only when the caller has synced the log's directory, which must be before anything is written to it.
     pub(crate) fn begin(directory: &Directory, number: u32) -> Result<Self> {
         let path = directory.segment(number);
         let ready = spare::ready(directory)?.into_iter().max_by_key(|spare| spare.len);
