@@ -1,7 +1,7 @@
 //! The writer of a log: append, commit, recovery.
 
 use knhk_evidence::block::{Block, Payloads};
-use knhk_evidence::checkpoint::Checkpoint;
+use knhk_evidence::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use knhk_evidence::entry::{Entry, KeyChange};
 use knhk_evidence::frame::{Chain, Commit, FrameKind, find_tail};
 use knhk_evidence::input::{Input, InputKind};
@@ -210,6 +210,10 @@ impl Log {
             let expected = state.key().map(VerifyingKey::label).unwrap_or_default();
             return Err(Error::WrongKey { actual: key.verifying_key().label(), expected });
         }
+        let published_size = match &checkpoint {
+            Some(note) => UnverifiedCheckpoint::parse(note)?.claimed().size,
+            None => 0,
+        };
         let recovery = Recovery {
             truncated_bytes: tail.torn as u64,
             truncated_frames: tail.frames,
@@ -219,6 +223,9 @@ impl Log {
         let segment = if tail.committed > 0 {
             let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
             segment.cut_off_room()?;
+            if published_size < recovery.report.tree_size {
+                segment.secure(&bytes[tail.last_group..tail.committed])?;
+            }
             segment
         } else {
             // A segment whose first group was torn: the next group makes it anew under the same number.
