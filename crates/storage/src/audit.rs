@@ -134,12 +134,13 @@ pub(crate) fn newest_start(directory: &Directory, note: &str) -> Result<u32> {
     Ok(segments.start)
 }
 
-/// Size of the log where a segment begins, if it begins with a sealed state. Damage shows when it is verified.
+/// Size of the log where a segment begins, if it begins with a sealed state in a group that was committed. Damage shows
+/// when it is verified.
 pub(crate) fn sealed_at(directory: &Directory, number: u32) -> Result<Option<u64>> {
     let path = directory.segment(number);
     let mut file = Ahead::new(directory.open(&path, How::Read)?);
-    let (mut chain, mut assembler, mut size) = (None, Assembler::default(), None);
-    for _ in 0..2 {
+    let (mut chain, mut assembler, mut size, mut sealed) = (None, Assembler::default(), None, None);
+    loop {
         let bytes = file.peek(FRAME_HEADER_LEN).map_err(Error::io("read", &path))?;
         let Some(header) = bytes.first_chunk().and_then(|bytes| FrameHeader::from_bytes(bytes).ok()) else {
             return Ok(None);
@@ -156,12 +157,13 @@ pub(crate) fn sealed_at(directory: &Directory, number: u32) -> Result<Option<u64
                 size = UnverifiedCheckpoint::parse(&note).ok().map(|note| note.claimed().size);
             }
             Ok(Some(Item::Entry(Entry::Input(input)))) if input.kind == InputKind::LogSealed => {
-                return Ok(size);
+                sealed = size;
             }
+            Ok(Some(Item::Commit(_))) => return Ok(sealed),
+            Ok(_) if sealed.is_some() => {}
             _ => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// The key that the directory publishes in `key.pub`. Whoever can change the log can change it too.
