@@ -23,13 +23,6 @@ impl Ahead {
         Self { file, buffer: Vec::new(), start: 0, used: 0 }
     }
 
-    /// Forgets what was read ahead: the file may have changed since.
-    pub(crate) fn forget(&mut self) {
-        self.buffer.clear();
-        self.start += self.used as u64;
-        self.used = 0;
-    }
-
     /// Goes on at `offset`.
     pub(crate) fn seek(&mut self, offset: u64) {
         if offset != self.start + self.used as u64 {
