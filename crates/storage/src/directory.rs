@@ -166,10 +166,15 @@ impl Directory {
 
     /// Creates a directory, its parents included, and makes its name durable.
     pub(crate) fn create(&self, path: &Path) -> Result<()> {
-        if self.medium.exists(path) {
-            return Ok(());
-        }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if self.medium.exists(path) {
+            // Whoever made it may have been stopped before its name was durable.
+            return match self.sync_dir(parent.unwrap_or(Path::new("."))) {
+                // A directory that is no business of ours was there before.
+                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                done => done,
+            };
+        }
         if let Some(parent) = parent {
             self.create(parent)?;
         }
