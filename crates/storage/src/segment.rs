@@ -101,9 +101,11 @@ impl Segment {
         self.file.sync_data().map_err(Error::io("sync", &path))
     }
 
-    /// Removes a segment that was begun and never written.
+    /// Removes a segment that was begun and never written, for good: were it there again after a power cut, the segment
+    /// before it would not be the last one, and could have no torn tail.
     pub(crate) fn abandon(self) -> Result<()> {
         drop(self.file);
-        self.directory.remove(&self.directory.segment(self.number))
+        self.directory.remove(&self.directory.segment(self.number))?;
+        self.directory.sync_dir(&self.directory.log())
     }
 }
