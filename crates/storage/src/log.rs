@@ -495,7 +495,8 @@ impl Log {
             self.directory.replace(&self.directory.checkpoint(), self.note.as_bytes(), Durability::Atomic)?;
             self.published = true;
         }
-        if self.key_changed {
+        // A key that no committed entry names is not in force.
+        if self.key_changed && self.pending == 0 {
             let key = format!("{}\n", self.key.verifying_key());
             self.directory.replace(&self.directory.public_key(), key.as_bytes(), Durability::Synced)?;
             self.key_changed = false;
