@@ -273,6 +273,8 @@ impl Commit {
 pub struct Tail {
     /// Bytes up to and including the last commit frame.
     pub committed: usize,
+    /// Bytes up to and including the commit frame before that one: where the last group begins.
+    pub last_group: usize,
     /// Whole frames after it.
     pub frames: u64,
     /// Bytes after it, up to the last that is not zero: what follows is room for frames to come.
@@ -288,7 +290,7 @@ pub struct Tail {
 /// Gives the damage if it is not a torn tail. `segment` names the file in errors.
 pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
     let mut chain = start;
-    let mut tail = Tail { committed: 0, frames: 0, torn: 0 };
+    let mut tail = Tail { committed: 0, last_group: 0, frames: 0, torn: 0 };
     let mut at = 0;
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     // A frame may end in zeros of its own, so reading is not bounded by what was written.
@@ -299,7 +301,7 @@ pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
                 at += len;
                 tail.frames += 1;
                 if kind == FrameKind::Commit {
-                    tail = Tail { committed: at, frames: 0, torn: 0 };
+                    tail = Tail { committed: at, last_group: tail.committed, frames: 0, torn: 0 };
                 }
             }
             Err(error)
@@ -470,11 +472,11 @@ mod tests {
         let group_len = (bytes.len() - group.len()) / 3;
         let last = bytes.len() - group_len;
         let whole = find_tail("s", Chain::default(), &bytes).unwrap();
-        assert_eq!(whole, Tail { committed: bytes.len(), frames: 0, torn: 0 });
+        assert_eq!(whole, Tail { committed: bytes.len(), last_group: last, frames: 0, torn: 0 });
         let with_room = [&bytes[..], &[0; 100]].concat();
         assert_eq!(find_tail("s", Chain::default(), &with_room).unwrap(), whole);
         let torn = find_tail("s", Chain::default(), &[&bytes[..], &[0, 7], &[0; 100]].concat()).unwrap();
-        assert_eq!(torn, Tail { committed: bytes.len(), frames: 0, torn: 2 });
+        assert_eq!(torn, Tail { committed: bytes.len(), last_group: last, frames: 0, torn: 2 });
         for len in last..bytes.len() {
             assert_eq!(
                 find_tail("s", Chain::default(), &bytes[..len]).unwrap().committed,

@@ -23,13 +23,6 @@ impl Ahead {
         Self { file, buffer: Vec::new(), start: 0, used: 0 }
     }
 
-    /// Forgets what was read ahead: the file may have changed since.
-    pub(crate) fn forget(&mut self) {
-        self.buffer.clear();
-        self.start += self.used as u64;
-        self.used = 0;
-    }
-
     /// Goes on at `offset`.
     pub(crate) fn seek(&mut self, offset: u64) {
         if offset != self.start + self.used as u64 {
@@ -41,13 +34,14 @@ impl Ahead {
     /// The next `len` bytes, or as many as the file has.
     pub(crate) fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.used < len {
-            self.buffer.drain(..self.used);
-            self.start += self.used as u64;
-            self.used = 0;
-            let had = self.buffer.len();
-            self.buffer.resize(len.max(READ_LEN), 0);
-            let got = self.file.read_at(&mut self.buffer[had..], self.start + had as u64)?;
-            self.buffer.truncate(had + got);
+            let had = self.buffer.len() - self.used;
+            // New memory comes zeroed; filling old memory would touch all of it.
+            let mut buffer = vec![0; len.max(READ_LEN)];
+            buffer[..had].copy_from_slice(&self.buffer[self.used..]);
+            let start = self.start + self.used as u64;
+            let got = self.file.read_at(&mut buffer[had..], start + had as u64)?;
+            buffer.truncate(had + got);
+            (self.buffer, self.start, self.used) = (buffer, start, 0);
         }
         let end = self.buffer.len().min(self.used + len);
         Ok(&self.buffer[self.used..end])

@@ -134,12 +134,13 @@ pub(crate) fn newest_start(directory: &Directory, note: &str) -> Result<u32> {
     Ok(segments.start)
 }
 
-/// The state of the log where a segment begins, if it begins with one. Damage shows when it is verified.
+/// The state of the log where a segment begins, if it begins with one in a group that was committed. Damage shows when it
+/// is verified.
 pub(crate) fn sealed_state(directory: &Directory, number: u32) -> Result<Option<SealedState>> {
     let path = directory.segment(number);
     let mut file = Ahead::new(directory.open(&path, How::Read)?);
-    let (mut chain, mut assembler) = (None, Assembler::default());
-    for _ in 0..2 {
+    let (mut chain, mut assembler, mut sealed) = (None, Assembler::default(), None);
+    loop {
         let bytes = file.peek(FRAME_HEADER_LEN).map_err(Error::io("read", &path))?;
         let Some(header) = bytes.first_chunk().and_then(|bytes| FrameHeader::from_bytes(bytes).ok()) else {
             return Ok(None);
@@ -152,12 +153,16 @@ pub(crate) fn sealed_state(directory: &Directory, number: u32) -> Result<Option<
             .and_then(|(kind, body, _)| assembler.push(kind, body));
         file.skip(len);
         match read {
+            Ok(Some(Item::Commit(_))) => return Ok(sealed),
+            Ok(Some(Item::Entry(Entry::Input(input)))) if sealed.is_none() => {
+                let Ok(state) = SealedState::of(&input) else { return Ok(None) };
+                sealed = Some(state);
+            }
             Ok(Some(Item::Checkpoint(_))) => {}
-            Ok(Some(Item::Entry(Entry::Input(input)))) => return Ok(SealedState::of(&input).ok()),
+            Ok(_) if sealed.is_some() => {}
             _ => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// The key that the directory publishes in `key.pub`. Whoever can change the log can change it too.

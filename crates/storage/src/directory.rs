@@ -126,7 +126,7 @@ impl Directory {
         self.read_bounded(&self.segment(number), MAX_SEGMENT_LEN)
     }
 
-    /// The checkpoint note; `None` if the file is missing or empty, as a power cut may leave it.
+    /// The checkpoint note; `None` if the file is missing, empty or all zeros, as a power cut may leave it.
     pub(crate) fn read_checkpoint(&self) -> Result<Option<String>> {
         let path = self.checkpoint();
         if !self.medium.exists(&path) {
@@ -134,7 +134,7 @@ impl Directory {
         }
         let text = String::from_utf8(self.read_bounded(&path, MAX_NOTE_LEN)?)
             .map_err(|_| Error::Layout { path, why: "it is not UTF-8" })?;
-        Ok(Some(text).filter(|text| !text.is_empty()))
+        Ok(Some(text).filter(|text| text.bytes().any(|byte| byte != 0)))
     }
 
     /// A file's bytes, if they are no more than `limit`.
@@ -150,9 +150,10 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable. After an error, a full disk included, nothing is known about them.
     pub(crate) fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.medium.sync_dir(path).map_err(Error::io("sync", path))
+        let failed = |cause| Error::Io { action: "sync", path: path.to_owned(), cause };
+        self.medium.sync_dir(path).map_err(failed)
     }
 
     pub(crate) fn remove(&self, path: &Path) -> Result<()> {
@@ -165,10 +166,15 @@ impl Directory {
 
     /// Creates a directory, its parents included, and makes its name durable.
     pub(crate) fn create(&self, path: &Path) -> Result<()> {
-        if self.medium.exists(path) {
-            return Ok(());
-        }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if self.medium.exists(path) {
+            // Whoever made it may have been stopped before its name was durable.
+            return match self.sync_dir(parent.unwrap_or(Path::new("."))) {
+                // A directory that is no business of ours was there before.
+                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                done => done,
+            };
+        }
         if let Some(parent) = parent {
             self.create(parent)?;
         }
@@ -184,6 +190,15 @@ impl Directory {
         self.replace_by_way_of(&path.with_extension("tmp"), path, bytes, durability)
     }
 
+    fn make(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+        let file = self.open(path, How::Replace)?;
+        file.write_at(bytes, 0).map_err(Error::io("write", path))?;
+        if durability == Durability::Synced {
+            file.sync_data().map_err(Error::io("sync", path))?;
+        }
+        Ok(())
+    }
+
     /// Like [`Directory::replace`], with the new file made at `temporary`, which must be on the same file system.
     pub(crate) fn replace_by_way_of(
         &self,
@@ -192,13 +207,12 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<()> {
-        let file = self.open(temporary, How::Replace)?;
-        file.write_at(bytes, 0).map_err(Error::io("write", temporary))?;
-        if durability == Durability::Synced {
-            file.sync_data().map_err(Error::io("sync", temporary))?;
+        let made = self.make(temporary, bytes, durability).and_then(|()| self.rename(temporary, path));
+        if made.is_err() {
+            // A half-made file would hold the space that is missing.
+            let _ = self.remove(temporary);
         }
-        drop(file);
-        self.rename(temporary, path)?;
+        made?;
         match (durability, path.parent()) {
             (Durability::Synced, Some(parent)) => self.sync_dir(parent),
             _ => Ok(()),

@@ -6,7 +6,7 @@ use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::frame::{FRAME_HEADER_LEN, FrameHeader, FrameKind};
 
 use crate::directory::Durability;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::segment::Segment;
 
@@ -18,11 +18,14 @@ impl Log {
     /// backups are the caller's, and the storage device may keep old blocks for a while.
     ///
     /// # Errors
-    /// A failed write stops the log, as in [`Log::commit`].
+    /// [`crate::Error::NoSpace`]: a rewritten segment needs as much space again; those that were not yet rewritten are as
+    /// they were, and calling again goes on. Any other failed write stops the log, as in [`Log::commit`].
     pub fn erase(&mut self, sequences: &BTreeSet<u64>) -> Result<u64> {
         self.check_poison()?;
-        let done = self.erase_in_segments(sequences);
-        self.poison_on_error(done)
+        match self.erase_in_segments(sequences) {
+            Err(error @ Error::NoSpace { .. }) => Err(error),
+            done => self.poison_on_error(done),
+        }
     }
 
     fn erase_in_segments(&mut self, sequences: &BTreeSet<u64>) -> Result<u64> {

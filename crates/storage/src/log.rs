@@ -1,7 +1,7 @@
 //! The writer of a log: append, commit, recovery.
 
 use knhk_evidence::block::{Block, Payloads};
-use knhk_evidence::checkpoint::Checkpoint;
+use knhk_evidence::checkpoint::{Checkpoint, UnverifiedCheckpoint};
 use knhk_evidence::entry::{Entry, KeyChange};
 use knhk_evidence::frame::{Chain, Commit, FrameKind, find_tail};
 use knhk_evidence::input::{Input, InputKind};
@@ -210,6 +210,10 @@ impl Log {
             let expected = state.key().map(VerifyingKey::label).unwrap_or_default();
             return Err(Error::WrongKey { actual: key.verifying_key().label(), expected });
         }
+        let published_size = match &checkpoint {
+            Some(note) => UnverifiedCheckpoint::parse(note)?.claimed().size,
+            None => 0,
+        };
         let recovery = Recovery {
             truncated_bytes: tail.torn as u64,
             truncated_frames: tail.frames,
@@ -219,6 +223,9 @@ impl Log {
         let segment = if tail.committed > 0 {
             let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
             segment.cut_off_room()?;
+            if published_size < recovery.report.tree_size {
+                segment.secure(&bytes[tail.last_group..tail.committed])?;
+            }
             segment
         } else {
             // A segment whose first group was torn: the next group makes it anew under the same number.
@@ -442,13 +449,15 @@ impl Log {
                     left.cut_off_room()?;
                 }
                 let mut next = Segment::begin(&self.directory, number)?;
+                // Its name is durable before its content: were it the other way round, a power cut could leave a
+                // prepared file under its old name, and in it bytes that are no zeros.
+                self.directory.sync_dir(&self.directory.log())?;
                 if let Err(error) = next.append(&self.group) {
                     if matches!(error, Error::NoSpace { .. }) {
                         next.abandon()?;
                     }
                     return Err(error);
                 }
-                self.directory.sync_dir(&self.directory.log())?;
                 *before = Some(next);
                 Ok(())
             }
@@ -467,12 +476,27 @@ impl Log {
         }
     }
 
+    /// Like [`Log::publish`], and the file is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`]: the old file stays.
+    pub(crate) fn publish_durably(&mut self) -> Result<()> {
+        let path = self.directory.checkpoint();
+        match self.directory.replace(&path, self.note.as_bytes(), Durability::Synced) {
+            Err(error @ Error::NoSpace { .. }) => return Err(error),
+            done => self.poison_on_error(done)?,
+        }
+        self.published = true;
+        self.publish()
+    }
+
     fn replace_checkpoint(&mut self) -> Result<()> {
         if !self.published {
             self.directory.replace(&self.directory.checkpoint(), self.note.as_bytes(), Durability::Atomic)?;
             self.published = true;
         }
-        if self.key_changed {
+        // A key that no committed entry names is not in force.
+        if self.key_changed && self.pending == 0 {
             let key = format!("{}\n", self.key.verifying_key());
             self.directory.replace(&self.directory.public_key(), key.as_bytes(), Durability::Synced)?;
             self.key_changed = false;

@@ -158,10 +158,8 @@ impl Entries {
         };
         file.seek(self.place.offset);
         let step = self.group_of(&mut file).map_err(Error::io("read", &path))?;
-        if !matches!(step, Step::Group) {
-            file.forget();
-        }
-        self.file = Some(file);
+        // What was read ahead may have changed, and erasing puts another file in the place of this one.
+        self.file = matches!(step, Step::Group).then_some(file);
         Ok(step)
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Begins segment `number`: in a prepared file of zeros if one is ready, else in an empty one. Its name is durable
-    /// only when the caller has synced the log's directory.
+    /// only when the caller has synced the log's directory, which must be before anything is written to it.
     pub(crate) fn begin(directory: &Directory, number: u32) -> Result<Self> {
         let path = directory.segment(number);
         let ready = spare::ready(directory)?.into_iter().max_by_key(|spare| spare.len);
@@ -81,6 +81,16 @@ impl Segment {
         Ok(())
     }
 
+    /// Makes what was read from the segment's last group, and the segment's name, durable: whoever wrote it may have been
+    /// stopped before the sync, or after a sync that failed, and then the group is in memory alone. A sync by itself
+    /// would not do, since after a failed one the operating system takes its pages for written.
+    pub(crate) fn secure(&self, group: &[u8]) -> Result<()> {
+        let path = self.directory.segment(self.number);
+        self.file.write_at(group, self.used - group.len() as u64).map_err(Error::io("write", &path))?;
+        self.file.sync_data().map_err(Error::io("sync", &path))?;
+        self.directory.sync_dir(&self.directory.log())
+    }
+
     /// Cuts off what lies behind the frames, and makes that durable.
     pub(crate) fn cut_off_room(&self) -> Result<()> {
         if self.file.len().map_err(Error::io("inspect", &self.directory.segment(self.number)))? == self.used {
@@ -91,9 +101,11 @@ impl Segment {
         self.file.sync_data().map_err(Error::io("sync", &path))
     }
 
-    /// Removes a segment that was begun and never written.
+    /// Removes a segment that was begun and never written, for good: were it there again after a power cut, the segment
+    /// before it would not be the last one, and could have no torn tail.
     pub(crate) fn abandon(self) -> Result<()> {
         drop(self.file);
-        self.directory.remove(&self.directory.segment(self.number))
+        self.directory.remove(&self.directory.segment(self.number))?;
+        self.directory.sync_dir(&self.directory.log())
     }
 }

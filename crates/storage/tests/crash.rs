@@ -109,7 +109,7 @@ fn damage_to_what_was_committed_is_not_taken_for_a_torn_tail() {
 
 #[test]
 fn a_lost_checkpoint_file_is_signed_again_and_reported() {
-    for content in [None, Some("")] {
+    for content in [None, Some(""), Some("\0\0\0")] {
         let dir = scratch();
         small_log(dir.path(), 1, 1 << 20);
         let path = dir.path().join("checkpoint");
