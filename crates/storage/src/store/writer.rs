@@ -25,7 +25,7 @@ use crate::log::Log;
 use crate::spare;
 
 /// Bytes of a group from which on it is committed, whatever else waits: 8 MiB.
-const GROUP_LEN: usize = 8 << 20;
+pub(super) const GROUP_LEN: usize = 8 << 20;
 /// How long the writer waits before it tries a full disk again.
 const FULL_DISK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -350,10 +350,11 @@ impl Writer {
         }
         let (directory, len) = (self.log.directory(), self.spare_len);
         // Without a spare the log is slower and as safe, so a failure (a full disk) is no reason to stop.
-        self.preparing = Some(std::thread::spawn(move || {
+        let prepare = move || {
             while spare::prepare(&directory, len)? {}
             Ok(true)
-        }));
+        };
+        self.preparing = super::named("knhk-spare", prepare).ok();
     }
 }
 
