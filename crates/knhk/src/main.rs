@@ -2,6 +2,7 @@
 
 mod audit;
 mod bounded;
+mod bench;
 mod choice;
 mod clean;
 mod cli;
@@ -143,6 +144,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
         Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),
         Command::Replay(args) => replay::run(&args.dir, cli.format, out),
+        Command::Bench(command) => bench::run(command, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
             Ok(exit::DONE)
