@@ -168,9 +168,17 @@ impl Block {
 
     /// Reads header ‖ records and checks every record against the header.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let mut records = Vec::with_capacity(bytes.len() / RECORD_LEN);
+        Self::from_bytes_into(bytes, (Vec::new(), Vec::new()))
+    }
+
+    /// Like [`Block::from_bytes`], with buffers that were used before. See [`Block::into_buffers`].
+    pub fn from_bytes_into(bytes: &[u8], (mut records, mut own): (Vec<Record>, Vec<u8>)) -> Result<Self> {
+        records.clear();
+        records.reserve(bytes.len() / RECORD_LEN);
         let header = check(bytes, |record| records.push(record))?;
-        Ok(Self { header, records, bytes: bytes.to_vec() })
+        own.clear();
+        own.extend_from_slice(bytes);
+        Ok(Self { header, records, bytes: own })
     }
 
     /// Checks header ‖ records like [`Block::from_bytes`], keeping the header only.

@@ -191,8 +191,10 @@ impl ObservationStore {
         let shared = Arc::new(Shared::new(log.state().tables().len(Table::EventType)));
         let (messages, inbox) = mpsc::sync_channel(MAX_WAITING_BLOCKS);
         let (rings, new_rings) = mpsc::channel();
-        let sealer = Sealer::new(log.state(), new_rings, messages.clone(), Arc::clone(&shared), options);
-        let writer = Writer::new(log, inbox, Arc::clone(&shared), options);
+        let (used, to_use) = mpsc::channel();
+        let sealer =
+            Sealer::new(log.state(), new_rings, messages.clone(), to_use, Arc::clone(&shared), options);
+        let writer = Writer::new(log, inbox, used, Arc::clone(&shared), options);
         let sealer =
             named("knhk-sealer", move || sealer.run()).map_err(Error::io("start a thread for", &root))?;
         let writer =

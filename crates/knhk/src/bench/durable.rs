@@ -43,6 +43,7 @@ const FOLLOWER_LEN: u64 = 64 << 20;
 const MEASUREMENT_LEN: u64 = 32 << 20;
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "durable is what is counted, too")]
 pub(crate) struct Durable {
     producers: usize,
     rate: f64,
@@ -50,15 +51,15 @@ pub(crate) struct Durable {
     appended: u64,
     durable: u64,
     reread: u64,
-    /// Durable observations per second, from the first append until the last was durable.
-    durable_per_second: f64,
+    /// Durable observations, from the first append until the last was durable.
+    per_second: f64,
     blocked: u64,
     rejected: u64,
     commits: u64,
     blocks: u64,
     segments: u64,
     append: Percentiles,
-    accepted_to_durable: Percentiles,
+    until_durable: Percentiles,
     /// Percent of one core, by what runs.
     cpu_percent_of_one_core: BTreeMap<&'static str, f64>,
     cpu_ns_per_observation: f64,
@@ -122,17 +123,19 @@ pub(crate) fn run(args: &Measurement, clock: &Clock) -> Result<Durable, CliError
         let produced: Result<Vec<_>, _> = running.into_iter().map(joined).collect();
         let took = begun.elapsed();
         all_durable.store(true, Ordering::Release);
-        let followed = joined(follower);
+        let read = joined(follower);
         // Asked while the store's threads are still there.
         let threads = cpu::by_thread();
-        Ok((produced?, took, followed?, joined(waiter)?, threads))
+        Ok((produced?, took, read?, joined(waiter)?, threads))
     });
     let (produced, took, followed, to_durable, threads) = measured?;
     let (cpu_ns, counts) = (cpu::of_this_process() - process_before, store.counts());
     store.close()?;
 
     let mut append = Histogram::new();
-    produced.iter().for_each(|produced| append.merge(&produced.append));
+    for one in &produced {
+        append.merge(&one.append);
+    }
     let appended = produced.iter().map(|produced| produced.appended).sum();
     let percent = |ns: u64| 100.0 * per(ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     let of = |name: &str| {
@@ -153,14 +156,14 @@ pub(crate) fn run(args: &Measurement, clock: &Clock) -> Result<Durable, CliError
         appended,
         durable: counts.durable,
         reread: followed.reread,
-        durable_per_second: per(counts.durable, u64::try_from(took.as_millis()).unwrap_or(u64::MAX)) * 1e3,
+        per_second: per(counts.durable, u64::try_from(took.as_millis()).unwrap_or(u64::MAX)) * 1e3,
         blocked: counts.blocked,
         rejected: counts.rejected,
         commits: counts.commits,
         blocks: counts.blocks,
         segments: followed.segments,
         append: append.percentiles(),
-        accepted_to_durable: to_durable.percentiles(),
+        until_durable: to_durable.percentiles(),
         cpu_percent_of_one_core: cpu,
         cpu_ns_per_observation: per(cpu_ns, appended),
         memory_bound,
@@ -182,18 +185,18 @@ fn produce(
     timed: &SyncSender<(Ticket, u64)>,
     clock: &Clock,
 ) -> Result<Produced, CliError> {
-    let (mut append, mut appended) = (Histogram::new(), 0);
+    let (mut append, mut count) = (Histogram::new(), 0);
     let begun = cpu::of_this_thread();
     let mut sampled = Instant::now();
     let mut record = producing::record(0, now_ms());
     while let Some(due) = pace.due() {
-        for number in appended..appended + due {
+        for number in count..count + due {
             record.data_digest[..8].copy_from_slice(&number.to_le_bytes());
             let begun = clock.now();
             appender.append(&record).map_err(refused)?;
             append.add(clock.since(begun));
         }
-        appended += due;
+        count += due;
         if sampled.elapsed() >= SAMPLE {
             sampled = Instant::now();
             record.event_time_ms = now_ms();
@@ -202,7 +205,7 @@ fn produce(
         }
     }
     store.reached(appender.ticket(), Level::Durable).wait()?;
-    Ok(Produced { appended, append, cpu_ns: cpu::of_this_thread() - begun })
+    Ok(Produced { appended: count, append, cpu_ns: cpu::of_this_thread() - begun })
 }
 
 /// Times the way of single observations to the disk.
@@ -227,10 +230,12 @@ fn follow(store: &ObservationStore, dir: &Path, all_durable: &AtomicBool) -> Res
     loop {
         // Asked first: what is durable by then is there to be read.
         let last = all_durable.load(Ordering::Acquire);
-        for located in entries.by_ref() {
-            if let Entry::Block { block, .. } = located?.entry {
+        while let Some(located) = entries.next() {
+            let located = located?;
+            if let Entry::Block { block, .. } = &located.entry {
                 reread += u64::from(block.header().count);
             }
+            entries.recycle(located);
         }
         store.hold_from(entries.segment());
         if last {
@@ -253,7 +258,7 @@ impl Measured for Durable {
         writeln!(
             out,
             "  durable   {} observations/s over {:.1} s",
-            thousands_of(self.durable_per_second),
+            thousands_of(self.per_second),
             self.seconds
         )?;
         let same = if self.failure().is_none() { "all equal" } else { "NOT EQUAL" };
@@ -278,7 +283,7 @@ impl Measured for Durable {
             thousands(self.segments)
         )?;
         let mut table = Table::new(&[&["", "samples>"][..], &PERCENTILES].concat());
-        for (name, p) in [("append", &self.append), ("accepted to durable", &self.accepted_to_durable)] {
+        for (name, p) in [("append", &self.append), ("accepted to durable", &self.until_durable)] {
             let cells = [name.to_owned(), thousands(p.samples)].into_iter().chain(show::percentiles(p));
             table.row(cells);
         }
