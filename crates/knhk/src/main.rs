@@ -1,8 +1,8 @@
 //! The `knhk` command line.
 
 mod audit;
-mod bounded;
 mod bench;
+mod bounded;
 mod choice;
 mod clean;
 mod cli;

@@ -1,5 +1,6 @@
 //! Appending a fixed record: back to back with room in the ring, and paced.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
@@ -120,14 +121,16 @@ fn one(
     let after = cpu::by_thread();
     let counts = store.counts();
     let mut histogram = Histogram::new();
-    done.iter().for_each(|done| histogram.merge(&done.histogram));
+    for one in &done {
+        histogram.merge(&one.histogram);
+    }
     let sum = |of: fn(&Produced) -> u64| done.iter().map(of).sum::<u64>();
     let appended = sum(|done| done.appended);
     let own = per(sum(|done| done.plain_ns), sum(|done| done.plain));
     drop(done);
     store.close()?;
     let of = |name: &str| {
-        let ran = |at: &std::collections::BTreeMap<String, u64>| at.get(name).copied().unwrap_or(0);
+        let ran = |at: &BTreeMap<String, u64>| at.get(name).copied().unwrap_or(0);
         per(ran(&after).saturating_sub(ran(&before)), appended)
     };
     // Removed at once, so that one run's disk need does not add to the next one's.
@@ -156,7 +159,7 @@ fn bursts(
     clock: &Clock,
 ) -> Result<Produced, CliError> {
     let (mut histogram, start) = (Histogram::new(), std::time::Instant::now());
-    let (mut appended, mut plain, mut plain_ns) = (0, 0, 0);
+    let (mut count, mut plain, mut plain_ns) = (0, 0, 0);
     let mut record = producing::record(0, now_ms());
     while start.elapsed() < how_long {
         for _ in 0..BURST {
@@ -173,10 +176,10 @@ fn bursts(
         }
         plain_ns += cpu::of_this_thread() - begun;
         plain += BURST as u64;
-        appended += 2 * BURST as u64;
+        count += 2 * BURST as u64;
         store.reached(appender.ticket(), Level::Durable).wait()?;
     }
-    Ok(Produced { histogram, appended, plain, plain_ns, appender })
+    Ok(Produced { histogram, appended: count, plain, plain_ns, appender })
 }
 
 /// Appends at a rate: what is due, then sleep. Every append is measured, the first after a sleep included.
@@ -187,7 +190,7 @@ fn paced(
     clock: &Clock,
 ) -> Result<Produced, CliError> {
     let mut histogram = Histogram::new();
-    let (mut pace, mut appended, begun) = (Pace::new(per_second, how_long), 0, cpu::of_this_thread());
+    let (mut pace, mut count, begun) = (Pace::new(per_second, how_long), 0, cpu::of_this_thread());
     let mut record = producing::record(0, now_ms());
     while let Some(due) = pace.due() {
         for _ in 0..due {
@@ -196,9 +199,15 @@ fn paced(
             appender.append(&record).map_err(refused)?;
             histogram.add(clock.since(begun));
         }
-        appended += due;
+        count += due;
     }
-    Ok(Produced { histogram, appended, plain: appended, plain_ns: cpu::of_this_thread() - begun, appender })
+    Ok(Produced {
+        histogram,
+        appended: count,
+        plain: count,
+        plain_ns: cpu::of_this_thread() - begun,
+        appender,
+    })
 }
 
 impl Measured for Appends {

@@ -93,7 +93,9 @@ mod tests {
     fn percentiles_are_those_of_the_sorted_values_to_one_percent() {
         let mut histogram = Histogram::new();
         let mut values: Vec<u64> = (0..10_000_u64).map(|n| n * n * 17 % 1_000_003).collect();
-        values.iter().for_each(|value| histogram.add(*value));
+        for value in &values {
+            histogram.add(*value);
+        }
         values.sort_unstable();
         let found = histogram.percentiles();
         for (rank, value) in [(5_000, found.p50_ns), (9_900, found.p99_ns), (9_990, found.p999_ns)] {

@@ -77,12 +77,7 @@ impl Pace {
     }
 
     /// How many are due now, at least one; `None` when the time is over.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "counts of one run"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of one run")]
     pub(crate) fn due(&mut self) -> Option<u64> {
         loop {
             let now = Instant::now();
