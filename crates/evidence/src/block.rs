@@ -125,10 +125,17 @@ impl Block {
     /// # Errors
     /// Refuses no records or more than [`MAX_BLOCK_RECORDS`], payloads above [`MAX_BLOCK_PAYLOAD_LEN`] in all, and
     /// records that their own format refuses.
-    pub fn seal(position: BlockPosition, mut records: Vec<Record>) -> Result<Self> {
+    pub fn seal(position: BlockPosition, records: Vec<Record>) -> Result<Self> {
+        Self::seal_into(position, records, Vec::new())
+    }
+
+    /// Like [`Block::seal`], with a buffer for the block's bytes that was used before: new memory of this size costs
+    /// more than what is written to it. See [`Block::into_buffers`].
+    pub fn seal_into(position: BlockPosition, mut records: Vec<Record>, mut bytes: Vec<u8>) -> Result<Self> {
         within("block", records.len(), MAX_BLOCK_RECORDS)?;
-        let mut bytes = vec![0; HEADER_LEN];
-        bytes.reserve_exact(records.len() * RECORD_LEN);
+        bytes.clear();
+        bytes.reserve_exact(HEADER_LEN + records.len() * RECORD_LEN);
+        bytes.resize(HEADER_LEN, 0);
         let mut summary = Summary::default();
         for (index, record) in records.iter_mut().enumerate() {
             record.sector = position.sector;
@@ -138,7 +145,7 @@ impl Block {
                 .ok_or(Error::Block { why: "its sequences overflow" })?;
             record.check().map_err(|error| at_index(error, index))?;
             let encoded = record.to_bytes();
-            summary.add(record, &encoded);
+            summary.add(record.event_time_ms, record.payload_len, &encoded);
             bytes.extend_from_slice(&encoded);
         }
         let header = BlockHeader {
@@ -161,38 +168,27 @@ impl Block {
 
     /// Reads header ‖ records and checks every record against the header.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
-            return Err(Error::Block { why: "it is shorter than 128 bytes" });
-        };
-        let header = BlockHeader::from_bytes(header)?;
-        let (chunks, tail) = rest.as_chunks::<RECORD_LEN>();
-        if chunks.len() != header.count as usize || !tail.is_empty() {
-            return Err(Error::Block { why: "its count is not the number of records" });
-        }
-        let mut records = Vec::with_capacity(chunks.len());
-        let mut summary = Summary::default();
-        for (index, chunk) in chunks.iter().enumerate() {
-            let record = Record::from_bytes(chunk).map_err(|error| at_index(error, index))?;
-            if record.sector != header.sector {
-                return Err(Error::Record { index, why: "its sector is not the block's" });
-            }
-            if record.sequence != header.first_sequence + index as u64 {
-                return Err(Error::Record { index, why: "its sequence does not follow" });
-            }
-            summary.add(&record, chunk);
-            records.push(record);
-        }
-        let times = (Some(header.min_event_time_ms), Some(header.max_event_time_ms));
-        if (summary.min_event_time_ms, summary.max_event_time_ms) != times {
-            return Err(Error::Block { why: "its event times are not those of the records" });
-        }
-        if summary.payload_bytes != header.payload_bytes {
-            return Err(Error::Block { why: "its payload bytes are not those of the records" });
-        }
-        if summary.tree.root() != header.records_root {
-            return Err(Error::Block { why: "its root is not that of the records" });
-        }
-        Ok(Self { header, records, bytes: bytes.to_vec() })
+        Self::from_bytes_into(bytes, (Vec::new(), Vec::new()))
+    }
+
+    /// Like [`Block::from_bytes`], with buffers that were used before. See [`Block::into_buffers`].
+    pub fn from_bytes_into(bytes: &[u8], (mut records, mut own): (Vec<Record>, Vec<u8>)) -> Result<Self> {
+        records.clear();
+        records.reserve(bytes.len() / RECORD_LEN);
+        let header = check(bytes, |record| records.push(record))?;
+        own.clear();
+        own.extend_from_slice(bytes);
+        Ok(Self { header, records, bytes: own })
+    }
+
+    /// Checks header ‖ records like [`Block::from_bytes`], keeping the header only.
+    pub fn check(bytes: &[u8]) -> Result<BlockHeader> {
+        check(bytes, drop)
+    }
+
+    /// The memory of the records and of the bytes, to be used again.
+    pub fn into_buffers(self) -> (Vec<Record>, Vec<u8>) {
+        (self.records, self.bytes)
     }
 
     /// Header ‖ records.
@@ -211,6 +207,41 @@ impl Block {
     }
 }
 
+/// Checks every record of header ‖ records against the header, and gives each to `take`.
+fn check(bytes: &[u8], mut take: impl FnMut(Record)) -> Result<BlockHeader> {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+        return Err(Error::Block { why: "it is shorter than 128 bytes" });
+    };
+    let header = BlockHeader::from_bytes(header)?;
+    let (chunks, tail) = rest.as_chunks::<RECORD_LEN>();
+    if chunks.len() != header.count as usize || !tail.is_empty() {
+        return Err(Error::Block { why: "its count is not the number of records" });
+    }
+    let mut summary = Summary::default();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let record = Record::from_bytes(chunk).map_err(|error| at_index(error, index))?;
+        if record.sector != header.sector {
+            return Err(Error::Record { index, why: "its sector is not the block's" });
+        }
+        if record.sequence != header.first_sequence + index as u64 {
+            return Err(Error::Record { index, why: "its sequence does not follow" });
+        }
+        summary.add(record.event_time_ms, record.payload_len, chunk);
+        take(record);
+    }
+    let times = (Some(header.min_event_time_ms), Some(header.max_event_time_ms));
+    if (summary.min_event_time_ms, summary.max_event_time_ms) != times {
+        return Err(Error::Block { why: "its event times are not those of the records" });
+    }
+    if summary.payload_bytes != header.payload_bytes {
+        return Err(Error::Block { why: "its payload bytes are not those of the records" });
+    }
+    if summary.tree.root() != header.records_root {
+        return Err(Error::Block { why: "its root is not that of the records" });
+    }
+    Ok(header)
+}
+
 /// What a header says of its records, gathered record by record.
 #[derive(Default)]
 struct Summary {
@@ -221,11 +252,10 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, record: &Record, encoded: &[u8; RECORD_LEN]) {
-        let time = record.event_time_ms;
+    fn add(&mut self, time: i64, payload_len: u32, encoded: &[u8; RECORD_LEN]) {
         self.min_event_time_ms = Some(self.min_event_time_ms.map_or(time, |least| least.min(time)));
         self.max_event_time_ms = Some(self.max_event_time_ms.map_or(time, |greatest| greatest.max(time)));
-        self.payload_bytes += u64::from(record.payload_len);
+        self.payload_bytes += u64::from(payload_len);
         self.tree.push(leaf_hash(encoded));
     }
 }

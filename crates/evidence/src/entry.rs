@@ -11,7 +11,7 @@ use crate::input::{Input, InputKind};
 use crate::key::{Signature, SigningKey, VerifyingKey};
 use crate::merkle;
 use crate::receipt::{MAX_RECEIPT_LEN, Signed};
-use crate::record::array;
+use crate::record::{Record, array};
 use crate::sealed::Retained;
 
 /// Bytes of a leaf's data; also the limit of an entry in C2SP tlog-tiles.
@@ -36,7 +36,7 @@ impl EntryKind {
         [&[self as u8], bytes].concat()
     }
 
-    fn leaf_hash(self, bytes: &[u8]) -> Hash {
+    pub(crate) fn leaf_hash(self, bytes: &[u8]) -> Hash {
         merkle::leaf_hash(&[&[self as u8], bytes])
     }
 }
@@ -205,9 +205,25 @@ pub enum Item {
 #[derive(Debug, Clone, Default)]
 pub struct Assembler {
     waiting: Option<Block>,
+    used: Vec<(Vec<Record>, Vec<u8>)>,
 }
 
 impl Assembler {
+    /// Whether the next frame must be the payloads of a block.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Forgets a block whose payloads have not come.
+    pub fn restart(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Takes back the memory of a block that nobody needs any more, for one to come.
+    pub fn recycle(&mut self, block: Block) {
+        self.used.push(block.into_buffers());
+    }
+
     /// Takes the next frame; gives an item when one is complete.
     ///
     /// # Errors
@@ -227,7 +243,7 @@ impl Assembler {
         }
         let entry = match kind {
             FrameKind::Block => {
-                let block = Block::from_bytes(body)?;
+                let block = Block::from_bytes_into(body, self.used.pop().unwrap_or_default())?;
                 if block.header().payload_bytes > 0 {
                     self.waiting = Some(block);
                     return Ok(None);

@@ -50,6 +50,7 @@ pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod sealed;
+mod sha256;
 pub mod state;
 pub mod tiles;
 pub mod unchecked;

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::sha256::TwoBlocks;
 
 /// Hashes in an inclusion path: a tree has at most 2^64 leaves.
 pub const MAX_PATH_LEN: usize = 64;
@@ -21,10 +22,12 @@ pub fn leaf_hash(parts: &[&[u8]]) -> Hash {
 
 /// SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [0x01; 65];
-    bytes[1..33].copy_from_slice(left.as_bytes());
-    bytes[33..].copy_from_slice(right.as_bytes());
-    Hash(Sha256::digest(bytes).into())
+    let mut bytes = TwoBlocks::<65>::new();
+    let message = bytes.message();
+    message[0] = 0x01;
+    message[1..33].copy_from_slice(left.as_bytes());
+    message[33..].copy_from_slice(right.as_bytes());
+    bytes.digest()
 }
 
 /// The right edge of a growing tree: enough to append and to give the root.

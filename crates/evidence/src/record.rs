@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::sha256::TwoBlocks;
 
 /// Bytes of a record: with the RFC 6962 leaf prefix, exactly two SHA-256 blocks.
 pub const RECORD_LEN: usize = 118;
@@ -15,6 +16,12 @@ pub const FLAG_NUMBERED: u8 = 0b0000_0010;
 pub const FLAGS: u8 = FLAG_CLOCK_AHEAD | FLAG_NUMBERED;
 /// Bytes of one payload: 16 MiB.
 pub const MAX_PAYLOAD_LEN: usize = 16 << 20;
+
+/// SHA-256 of the empty string: `payload_sha256` of a record without payload.
+pub const NO_PAYLOAD: Hash = Hash([
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+]);
 
 /// One observation, as it is hashed. The event's own text travels beside it as payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,9 +143,9 @@ impl Record {
 
 /// The RFC 6962 leaf hash of a record's canonical bytes: two SHA-256 blocks, hashed in one piece.
 pub fn leaf_hash(record: &[u8; RECORD_LEN]) -> Hash {
-    let mut bytes = [0; 1 + RECORD_LEN];
-    bytes[1..].copy_from_slice(record);
-    Hash::of(&bytes)
+    let mut bytes = TwoBlocks::<{ 1 + RECORD_LEN }>::new();
+    bytes.message()[1..].copy_from_slice(record);
+    bytes.digest()
 }
 
 /// A place in a producer's own count: what makes a retry idempotent and a loss visible. See

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::block::{Block, BlockPosition, Payloads};
+use crate::block::{Block, BlockHeader, BlockPosition, Payloads};
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, EntryKind};
 use crate::error::{Error, Result};
@@ -268,14 +268,14 @@ impl LogState {
         self.tree.push(leaf);
     }
 
-    /// Like [`LogState::cover`], for a block.
-    pub(crate) fn cover_block(&mut self, block: &Block, payloads: Option<&Payloads>, leaf: Hash) {
+    /// Like [`LogState::cover`], for a block, `erased` of whose payloads are.
+    pub(crate) fn cover_block(&mut self, header: &BlockHeader, erased: u64) {
         self.counts.blocks += 1;
-        self.counts.observations += u64::from(block.header().count);
-        self.counts.payload_bytes += block.header().payload_bytes;
-        self.counts.payloads_erased += payloads.map_or(0, Payloads::erased);
-        self.next_sequence += u64::from(block.header().count);
-        self.tree.push(leaf);
+        self.counts.observations += u64::from(header.count);
+        self.counts.payload_bytes += header.payload_bytes;
+        self.counts.payloads_erased += erased;
+        self.next_sequence += u64::from(header.count);
+        self.tree.push(EntryKind::Block.leaf_hash(&header.to_bytes()));
     }
 
     /// Inputs that move the log's own state; the others are the kernel's.

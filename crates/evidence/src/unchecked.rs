@@ -1,5 +1,6 @@
 //! Signatures that were met and are still to be checked: by the caller, in any order, on any thread.
 
+use crate::block::Block;
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::error::{Place, Result};
 use crate::key::VerifyingKey;
@@ -45,5 +46,29 @@ impl Unchecked {
             Some(place) => error.at(&place.segment, place.offset, place.frame),
             None => error,
         })
+    }
+}
+
+/// A block of which only the header was read: whether its records are the header's is still to be checked. See
+/// [`crate::verify::Verifier::segment_leaving_blocks`].
+#[derive(Debug, Clone)]
+#[must_use = "a log is verified only when every block was checked"]
+pub struct UncheckedBlock<'a> {
+    body: &'a [u8],
+    place: Place,
+}
+
+impl<'a> UncheckedBlock<'a> {
+    pub(crate) fn new(body: &'a [u8], place: Place) -> Self {
+        Self { body, place }
+    }
+
+    /// Checks it.
+    ///
+    /// # Errors
+    /// Names the place in the log.
+    pub fn check(&self) -> Result<()> {
+        let checked = Block::check(self.body);
+        checked.map(drop).map_err(|error| error.at(&self.place.segment, self.place.offset, self.place.frame))
     }
 }

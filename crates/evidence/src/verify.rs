@@ -2,16 +2,19 @@
 //!
 //! The verifier repairs nothing and skips nothing: a byte it cannot account for is an error with its place.
 
+use crate::block::{Block, BlockHeader, Payloads};
 use crate::checkpoint::UnverifiedCheckpoint;
 use crate::entry::{Assembler, Entry, Item, covered, retained};
 use crate::error::{Error, Place, Result, within};
-use crate::frame::{Chain, Commit, FrameHeader, FrameKind, MAX_SEGMENT_LEN, Tail, find_tail};
+use crate::frame::{
+    Chain, Commit, FRAME_HEADER_LEN, FrameHeader, FrameKind, MAX_SEGMENT_LEN, Tail, find_tail,
+};
 use crate::hash::Hash;
 use crate::key::VerifyingKey;
 use crate::producers::Lost;
 use crate::sealed::SealedState;
 use crate::state::{Counts, LogState};
-use crate::unchecked::Unchecked;
+use crate::unchecked::{Unchecked, UncheckedBlock};
 
 /// Whom to believe.
 #[expect(clippy::large_enum_variant, reason = "there is one per verification")]
@@ -77,6 +80,17 @@ pub struct Report {
     pub torn: u64,
 }
 
+/// Where a block stands whose records the caller checks.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// Offset of its frame in the segment.
+    at: usize,
+    /// Bytes of the frame's body.
+    len: usize,
+    /// Number of the frame.
+    frame: u64,
+}
+
 /// Verifies a log segment by segment. Memory: one segment and the log's [`LogState`].
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -100,6 +114,8 @@ pub struct Verifier {
     answerable: usize,
     /// Signatures met and not yet checked.
     unchecked: Vec<Unchecked>,
+    /// Blocks of the present segment that are left to the caller; `None` if none is.
+    left: Option<Vec<Left>>,
     /// Entries since the last commit.
     pending: u32,
     /// Whether a frame of a group has come that no commit has closed.
@@ -143,6 +159,7 @@ impl Verifier {
             begins_at: 0,
             answerable: 0,
             unchecked: Vec::new(),
+            left: None,
             pending: 0,
             open: false,
             segments: 0,
@@ -200,6 +217,38 @@ impl Verifier {
         done
     }
 
+    /// Like [`Verifier::segment`]. With [`Depth::Roots`] the records of blocks are left to the caller, who checks them in
+    /// any order, on any thread, also after an error.
+    pub fn segment_leaving_blocks<'a>(
+        &mut self,
+        name: &str,
+        bytes: &'a [u8],
+    ) -> (Result<()>, Vec<UncheckedBlock<'a>>) {
+        self.left = Some(Vec::new());
+        (self.segment(name, bytes), self.take_left(name, bytes))
+    }
+
+    /// Like [`Verifier::last_segment`], leaving blocks as [`Verifier::segment_leaving_blocks`] does.
+    pub fn last_segment_leaving_blocks<'a>(
+        &mut self,
+        name: &str,
+        bytes: &'a [u8],
+    ) -> (Result<Tail>, Vec<UncheckedBlock<'a>>) {
+        self.left = Some(Vec::new());
+        (self.last_segment(name, bytes), self.take_left(name, bytes))
+    }
+
+    fn take_left<'a>(&mut self, name: &str, bytes: &'a [u8]) -> Vec<UncheckedBlock<'a>> {
+        let left = self.left.take().unwrap_or_default();
+        let block = |Left { at, len, frame }: Left| {
+            let place = Place { segment: name.to_owned(), offset: at as u64, frame };
+            let body = at + FRAME_HEADER_LEN;
+            // Read from these bytes a moment ago.
+            UncheckedBlock::new(bytes.get(body..body + len).unwrap_or_default(), place)
+        };
+        left.into_iter().map(block).collect()
+    }
+
     fn up_to_last_commit(&mut self, name: &str, bytes: &[u8]) -> Result<Tail> {
         let start = self.next_segment(bytes);
         let tail = find_tail(name, start, bytes)?;
@@ -228,7 +277,7 @@ impl Verifier {
         while at < bytes.len() {
             let before = self.chain;
             let met = self.unchecked.len();
-            at += self.frame(&bytes[at..]).map_err(|error| here(error, at, &before))?;
+            at += self.frame(&bytes[at..], at).map_err(|error| here(error, at, &before))?;
             if self.unchecked.len() > met {
                 let place = Place { segment: name.to_owned(), offset: at as u64, frame: before.number() };
                 self.place_unchecked(met, &place);
@@ -251,7 +300,8 @@ impl Verifier {
         self.unchecked.extend(met.into_iter().map(|unchecked| unchecked.at(place.clone())));
     }
 
-    fn frame(&mut self, bytes: &[u8]) -> Result<usize> {
+    fn frame(&mut self, bytes: &[u8], at: usize) -> Result<usize> {
+        let frame = self.chain.number();
         let (kind, body, len) = self.chain.read(bytes)?;
         // Every group but the log's first begins with the checkpoint of the commit before it, and only there.
         let due = !self.open && (self.commits > 0 || self.first > 0);
@@ -267,12 +317,30 @@ impl Verifier {
         if let Some(from) = retained(kind, body)? {
             self.retained = self.retained.max(from);
         }
+        let covers = self.depth == Depth::Roots && self.anchor.is_none() && !self.assembler.is_waiting();
         match kind {
-            FrameKind::Receipt | FrameKind::Input if self.depth == Depth::Roots && self.anchor.is_none() => {
+            FrameKind::Receipt | FrameKind::Input if covers => {
                 let (kind, leaf) = covered(kind, body)?;
                 self.state.cover(kind, leaf);
                 self.pending = self.pending.saturating_add(1);
                 return Ok(len);
+            }
+            FrameKind::Block if covers => {
+                let header =
+                    body.first_chunk().ok_or(Error::Block { why: "it is shorter than 128 bytes" })?;
+                let header = BlockHeader::from_bytes(header)?;
+                // The payloads of a block are checked against its records, which are then read.
+                if header.payload_bytes == 0 {
+                    match &mut self.left {
+                        Some(left) => left.push(Left { at, len: body.len(), frame }),
+                        None => {
+                            Block::check(body)?;
+                        }
+                    }
+                    self.state.cover_block(&header, 0);
+                    self.pending = self.pending.saturating_add(1);
+                    return Ok(len);
+                }
             }
             FrameKind::Checkpoint => {
                 self.note(body)?;
@@ -293,7 +361,8 @@ impl Verifier {
             self.begin(&anchor, entry)?;
         }
         if let (Depth::Roots, Entry::Block { block, payloads }) = (self.depth, entry) {
-            self.state.cover_block(block, payloads.as_ref(), entry.leaf_hash()?);
+            let erased = payloads.as_ref().map_or(0, Payloads::erased);
+            self.state.cover_block(block.header(), erased);
         } else {
             let unchecked = &mut self.unchecked;
             self.state.apply_with(entry, &mut |signature| {

@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// Decide again on every logged input and compare with the logged decisions.
     #[command(after_help = "Example: knhk replay DATA")]
     Replay(Replay),
+    /// Measure what this machine does: appending, durability, sealing, verification.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Explain an error or finding code, e.g. KNHK-E1301.
     #[command(after_help = "Example: knhk explain KNHK-E1301")]
     Explain {
@@ -524,4 +527,44 @@ pub(crate) struct Replay {
     /// Start at the newest sealed state (`knhk log seal`) instead of the first entry that is kept.
     #[arg(long)]
     pub from_seal: bool,
+}
+
+/// `knhk bench`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Append fixed records: back to back, and at a rate.
+    Append(Measurement),
+    /// Make observations durable at a rate, while a follower reads everything again before it is recycled.
+    ///
+    /// Fails if what was appended, what became durable and what was read again is not the same.
+    Durable(Measurement),
+    /// Seal blocks: hash, frame and write them, step by step.
+    Seal(Measurement),
+    /// Verify 100,000 receipts and the blocks of 1,000,000 observations, by roots and by every signature.
+    Verify(Measurement),
+}
+
+/// How to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Measurement {
+    /// How long, in seconds; each run of several takes as long.
+    #[arg(long, default_value_t = 5.0, value_name = "N")]
+    pub seconds: f64,
+    /// Producers that append at the same time, each on a thread of its own; several numbers make several runs of `append`.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = producers)]
+    pub producers: Vec<usize>,
+    /// Observations per second in all; 0 is as fast as it goes.
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// A directory on the disk to measure; what is made in it is removed. `verify` also takes a data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+fn producers(text: &str) -> Result<usize, String> {
+    let most = knhk_storage::store::MAX_PRODUCERS;
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("give 1 to {most}")),
+    }
 }

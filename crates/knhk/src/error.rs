@@ -202,6 +202,22 @@ pub(crate) enum CliError {
         /// Its first entry.
         begins_at: u64,
     },
+    /// Too little disk for a benchmark.
+    #[error("{} has {free} free and the benchmark needs {need}; free some, or choose another disk with --data", path.display())]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// What it needs.
+        need: String,
+        /// What there is.
+        free: String,
+    },
+    /// A benchmark found what must not be.
+    #[error("the benchmark failed: {why}")]
+    Benchmark {
+        /// What.
+        why: String,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -245,6 +261,8 @@ impl CliError {
             Self::NoSeal { .. } => "KNHK-E1830",
             Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
+            Self::NoRoom { .. } => "KNHK-E1840",
+            Self::Benchmark { .. } => "KNHK-E1841",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
             Self::Evidence(e) => e.code(),
@@ -266,6 +284,7 @@ impl CliError {
             | Self::NoLog { .. }
             | Self::NotADirectory { .. }
             | Self::NoKey { .. }
+            | Self::NoRoom { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,
             _ => 6,

@@ -1,6 +1,7 @@
 //! The `knhk` command line.
 
 mod audit;
+mod bench;
 mod bounded;
 mod choice;
 mod clean;
@@ -153,6 +154,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
         Command::Audit(cli::Audit::Bundle(args)) => audit::make(args, cli.format, out),
         Command::Audit(cli::Audit::Check { bundle, key }) => audit::check(bundle, key, cli.format, out),
         Command::Replay(args) => replay::run(args, cli.format, out),
+        Command::Bench(command) => bench::run(command, cli.format, out),
         Command::Explain { code: Some(code) } => {
             out.write_all(explain::page(code)?.as_bytes()).map_err(CliError::Output)?;
             Ok(exit::DONE)

@@ -8,7 +8,7 @@ use knhk_evidence::checkpoint::UnverifiedCheckpoint;
 use knhk_evidence::entry::{Assembler, Entry, Item};
 use knhk_evidence::frame::{Chain, FRAME_HEADER_LEN, FrameHeader};
 use knhk_evidence::sealed::SealedState;
-use knhk_evidence::unchecked::Unchecked;
+use knhk_evidence::unchecked::{Unchecked, UncheckedBlock};
 use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
 
 use crate::ahead::Ahead;
@@ -87,12 +87,14 @@ pub fn verify_with(
     }
     for number in first..segments.end {
         let (name, bytes) = (segment_name(number), directory.read_segment(number)?);
-        let read = if number + 1 == segments.end {
-            verifier.last_segment(&name, &bytes).map(drop)
+        let (read, blocks) = if number + 1 == segments.end {
+            let (tail, blocks) = verifier.last_segment_leaving_blocks(&name, &bytes);
+            (tail.map(drop), blocks)
         } else {
-            verifier.segment(&name, &bytes)
+            verifier.segment_leaving_blocks(&name, &bytes)
         };
-        // A wrong signature stands before whatever else was found behind it.
+        // What is wrong with a block or a signature stands before whatever else was found behind it.
+        on_every_core(&blocks, UncheckedBlock::check)?;
         check_in_parallel(&verifier.take_unchecked())?;
         read?;
         progress(Progress { segments: number + 1 - first, of: segments.end - first });
@@ -106,14 +108,20 @@ pub fn verify_with(
 
 /// Checks signatures on every core; gives the error of the first that is wrong.
 pub(crate) fn check_in_parallel(unchecked: &[Unchecked]) -> Result<()> {
+    on_every_core(unchecked, Unchecked::check)
+}
+
+/// Checks many things on every core; gives the error of the first that is wrong.
+fn on_every_core<T: Sync>(all: &[T], check: impl Fn(&T) -> knhk_evidence::Result<()> + Sync) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = unchecked.len().div_ceil(cores).max(1);
-    let check = |part: &[Unchecked]| part.iter().try_for_each(Unchecked::check);
-    if unchecked.len() < 2 * cores {
-        return Ok(check(unchecked)?);
+    let share = all.len().div_ceil(cores).max(1);
+    let check = |part: &[T]| part.iter().try_for_each(&check);
+    if all.len() < 2 * cores {
+        return Ok(check(all)?);
     }
     thread::scope(|scope| {
-        let parts: Vec<_> = unchecked.chunks(share).map(|part| scope.spawn(move || check(part))).collect();
+        let check = &check;
+        let parts: Vec<_> = all.chunks(share).map(|part| scope.spawn(move || check(part))).collect();
         for part in parts {
             // A panic of a worker is this thread's panic, as if it had done the work itself.
             part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

@@ -1,9 +1,11 @@
 //! The files of a data directory, and the durable ways to make and replace them.
 
 use std::io;
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use knhk_evidence::frame::MAX_SEGMENT_LEN;
 use knhk_evidence::note::MAX_NOTE_LEN;
@@ -11,6 +13,9 @@ use knhk_evidence::verify::segment_name;
 
 use crate::error::{Error, Result};
 use crate::medium::{Disk, Guard, How, Medium, MediumFile};
+
+/// Bytes that one thread reads of a file, at least.
+const MIN_SHARE_LEN: usize = 8 << 20;
 
 /// A data directory on a medium. Nothing is touched by naming it.
 #[derive(Debug, Clone)]
@@ -145,8 +150,26 @@ impl Directory {
             return Err(Error::Layout { path: path.to_owned(), why: "it is larger than such a file may be" });
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-        let got = file.read_at(&mut bytes, 0).map_err(Error::io("read", path))?;
-        bytes.truncate(got);
+        // Half of what reading costs is the memory, which each core touches for itself.
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = bytes.len().div_ceil(cores).max(MIN_SHARE_LEN);
+        let file = &*file;
+        let read = |(number, part): (usize, &mut [u8])| file.read_at(part, (number * share) as u64);
+        let got: io::Result<Vec<usize>> = if bytes.len() <= share {
+            read((0, &mut bytes)).map(|got| vec![got])
+        } else {
+            thread::scope(|scope| {
+                let parts = bytes.chunks_mut(share).enumerate();
+                let parts: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+                let joined = parts.into_iter().map(|part| {
+                    // A panic of a worker is this thread's panic.
+                    part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                });
+                joined.collect()
+            })
+        };
+        // A file that was cut off meanwhile gives less; only its last parts do.
+        bytes.truncate(got.map_err(Error::io("read", path))?.into_iter().sum());
         Ok(bytes)
     }
 

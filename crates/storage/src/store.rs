@@ -15,6 +15,7 @@ mod levels;
 mod sealer;
 mod writer;
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +23,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use knhk_evidence::SigningKey;
+use knhk_evidence::block::MAX_BLOCK_RECORDS;
 use knhk_evidence::checkpoint::Checkpoint;
 use knhk_evidence::intern::Table;
+use knhk_evidence::record::{RECORD_LEN, Record};
 
 pub use self::appender::{Appender, Rejected, Ticket, WhenFull};
 use self::levels::Shared;
@@ -48,6 +51,16 @@ pub const MAX_PAYLOAD_RING_LEN: usize = 1 << 30;
 pub const MAX_PRODUCERS: usize = 4_096;
 /// Sealed blocks that may wait for the writer.
 pub const MAX_WAITING_BLOCKS: usize = 64;
+
+/// Bytes that a store holds at most for observations without payload, whatever it is given: the producers' rings, the
+/// blocks that wait for the writer or are being made, and one group. Payloads come on top, as long as they wait.
+pub fn memory_len(producers: usize, slots: usize, payload_len: usize) -> usize {
+    let rings = producers * (slots * size_of::<appender::Slot>() + payload_len);
+    // A block holds its records twice: as they are, and encoded.
+    let block = MAX_BLOCK_RECORDS * (size_of::<Record>() + RECORD_LEN);
+    // One block is being filled and one written; a buffer that grows is copied into one twice as large.
+    rings + (MAX_WAITING_BLOCKS + 2) * block + 4 * writer::GROUP_LEN
+}
 
 /// How a store works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +166,7 @@ impl ObservationStore {
             directory.create(directory.root())?;
             spare::prepare(&directory, spare::FIRST_SPARE_LEN)?;
         }
-        Ok(Self::over(Log::create_with(directory, key, time_ms, log_options(options))?, options))
+        Self::over(Log::create_with(directory, key, time_ms, log_options(options))?, options)
     }
 
     /// Opens a log and its store.
@@ -170,23 +183,23 @@ impl ObservationStore {
             // The room behind its frames is gone; the next segment is prepared.
             log.roll();
         }
-        Ok((Self::over(log, options), recovery))
+        Ok((Self::over(log, options)?, recovery))
     }
 
-    fn over(log: Log, options: StoreOptions) -> Self {
+    fn over(log: Log, options: StoreOptions) -> Result<Self> {
+        let root = log.directory().root().to_owned();
         let shared = Arc::new(Shared::new(log.state().tables().len(Table::EventType)));
         let (messages, inbox) = mpsc::sync_channel(MAX_WAITING_BLOCKS);
         let (rings, new_rings) = mpsc::channel();
-        let sealer = Sealer::new(log.state(), new_rings, messages.clone(), Arc::clone(&shared), options);
-        let writer = Writer::new(log, inbox, Arc::clone(&shared), options);
-        Self {
-            messages,
-            rings,
-            sealer: std::thread::spawn(move || sealer.run()),
-            writer: std::thread::spawn(move || writer.run()),
-            shared,
-            producers: Mutex::new(0),
-        }
+        let (used, to_use) = mpsc::channel();
+        let sealer =
+            Sealer::new(log.state(), new_rings, messages.clone(), to_use, Arc::clone(&shared), options);
+        let writer = Writer::new(log, inbox, used, Arc::clone(&shared), options);
+        let sealer =
+            named("knhk-sealer", move || sealer.run()).map_err(Error::io("start a thread for", &root))?;
+        let writer =
+            named("knhk-writer", move || writer.run()).map_err(Error::io("start a thread for", &root))?;
+        Ok(Self { messages, rings, sealer, writer, shared, producers: Mutex::new(0) })
     }
 
     /// Opens an appender for a producer: its opening is durable when this returns.
@@ -280,6 +293,14 @@ impl ObservationStore {
     fn stopped(&self) -> Error {
         Error::Poisoned { cause: self.shared.cause() }
     }
+}
+
+/// A thread that tools which show a process's threads know by its name.
+fn named<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 fn log_options(options: StoreOptions) -> Options {

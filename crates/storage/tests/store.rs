@@ -111,6 +111,22 @@ fn payloads_travel_with_their_records() {
 }
 
 #[test]
+fn a_record_without_payload_stands_beside_one_with_whatever_its_payload_hash_said() {
+    let dir = scratch();
+    let store = create(dir.path());
+    let mut appender = store.appender(producer("shop"), NOW_MS).unwrap();
+    // All three in one block, whenever the sealer comes by.
+    appender.append_with_payload(&record(0), b"payload").unwrap();
+    appender.append(&record(1)).unwrap();
+    let ticket = appender.append_with_payload(&record(2), b"").unwrap();
+    store.reached(ticket, Level::Durable).wait().unwrap();
+    appender.close();
+    store.close().unwrap();
+    assert_eq!(in_log(dir.path()).0.values().next().unwrap(), &[(0, 0), (1, 1), (2, 2)]);
+    audit::verify(dir.path(), None, &[]).unwrap();
+}
+
+#[test]
 fn a_full_ring_rejects_or_waits_and_never_overwrites() {
     let (dir, gate) = (scratch(), Gated::default());
     let store = create(Directory::on(Arc::new(gate.clone()), dir.path()));

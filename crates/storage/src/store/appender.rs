@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use knhk_evidence::Hash;
 use knhk_evidence::producers::ProducerAt;
-use knhk_evidence::record::{Numbered, Record};
+use knhk_evidence::record::{NO_PAYLOAD, Numbered, Record};
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
 use super::AppenderOptions;
@@ -160,7 +161,9 @@ impl Appender {
         if record.payload_len != 0 {
             return Err(Rejected::Invalid { why: "it names a payload, and none was given" });
         }
-        self.place(record)
+        self.check(record)?;
+        // Whatever the caller left there: beside a payload of another record in its block it would be refused.
+        self.push(record, NO_PAYLOAD)
     }
 
     /// Accepts an observation with its payload, exactly as it was received. Its length and SHA-256 are set here.
@@ -178,7 +181,7 @@ impl Appender {
         while self.slots.is_full() || self.payloads.push_entire_slice(payload).is_err() {
             self.wait_for_room()?;
         }
-        self.push(&record)
+        self.push(&record, record.payload_sha256)
     }
 
     /// Goes on with a number of the producer's own: a retry, which is dropped if the log has the number already, or a
@@ -204,12 +207,6 @@ impl Appender {
         (self.appends, self.marks.get(level))
     }
 
-    #[inline]
-    fn place(&mut self, record: &Record) -> Result<Ticket, Rejected> {
-        self.check(record)?;
-        self.push(record)
-    }
-
     /// Refuses what a block would refuse: one producer's mistake must not stop the others.
     #[inline]
     fn check(&self, record: &Record) -> Result<(), Rejected> {
@@ -223,8 +220,8 @@ impl Appender {
     }
 
     #[inline]
-    fn push(&mut self, record: &Record) -> Result<Ticket, Rejected> {
-        let mut slot = Slot(*record);
+    fn push(&mut self, record: &Record, payload_sha256: Hash) -> Result<Ticket, Rejected> {
+        let mut slot = Slot(Record { payload_sha256, ..*record });
         slot.0.sector = self.sector;
         slot.0.source = self.source;
         slot.0.set_numbered(Numbered { epoch: self.epoch, number: self.next });

@@ -15,7 +15,7 @@ use rtrb::Consumer;
 use super::StoreOptions;
 use super::appender::{OpenedProducer, Slot, ended_at};
 use super::levels::{Marks, Shared};
-use super::writer::{Message, Upto};
+use super::writer::{Buffers, Message, Upto};
 
 /// The sealer's end of a producer's ring.
 #[derive(Debug)]
@@ -53,12 +53,15 @@ impl Ring {
 struct Filling {
     records: Vec<Record>,
     payloads: Vec<u8>,
+    /// For the block's bytes.
+    bytes: Vec<u8>,
 }
 
 pub(super) struct Sealer {
     rings: Vec<Ring>,
     new_rings: Receiver<Ring>,
     messages: SyncSender<Message>,
+    used: Receiver<Buffers>,
     shared: Arc<Shared>,
     options: StoreOptions,
     /// Where each sector's next block goes. Its first sequence is that of the log, kept beside.
@@ -75,6 +78,7 @@ impl Sealer {
         state: &LogState,
         new_rings: Receiver<Ring>,
         messages: SyncSender<Message>,
+        used: Receiver<Buffers>,
         shared: Arc<Shared>,
         options: StoreOptions,
     ) -> Self {
@@ -83,6 +87,7 @@ impl Sealer {
             rings: Vec::new(),
             new_rings,
             messages,
+            used,
             shared,
             options,
             positions: (0..sectors).map(|sector| (sector, state.next_block(sector))).collect(),
@@ -136,7 +141,11 @@ impl Sealer {
 
     /// Takes up to `most` appends of a ring into its sector's block, as far as they fit.
     fn drain(&mut self, ring: &mut Ring, most: usize) -> usize {
-        let filling = self.filling.entry(ring.sector).or_default();
+        let filling = self.filling.entry(ring.sector).or_insert_with(|| {
+            let (mut records, bytes) = self.used.try_recv().unwrap_or_default();
+            records.clear();
+            Filling { records, bytes, payloads: Vec::new() }
+        });
         let room = MAX_BLOCK_RECORDS - filling.records.len();
         let Ok(chunk) = ring.slots.read_chunk(most.min(room)) else { return 0 };
         let (first, second) = chunk.as_slices();
@@ -172,7 +181,7 @@ impl Sealer {
 
     /// Seals a sector's block and hands it to the writer, with how far that takes each of the sector's producers.
     fn seal(&mut self, sector: u16, rings: &mut [Ring]) -> Result<(), Gone> {
-        let Some(Filling { records, payloads }) = self.filling.remove(&sector) else { return Ok(()) };
+        let Some(Filling { records, payloads, bytes }) = self.filling.remove(&sector) else { return Ok(()) };
         let upto = rings
             .iter_mut()
             .filter(|ring| ring.sector == sector && ring.taken > ring.told)
@@ -186,7 +195,7 @@ impl Sealer {
             // Nothing but repeats: they are as durable as what they repeat.
             None
         } else {
-            match self.block(sector, records, &payloads) {
+            match self.block(sector, records, bytes, &payloads) {
                 Ok(entry) => Some(entry),
                 Err(error) => {
                     self.shared.stop(&error.to_string());
@@ -198,9 +207,15 @@ impl Sealer {
         self.messages.send(Message::Sealed { entry: entry.map(Box::new), upto }).map_err(|_| Gone)
     }
 
-    fn block(&mut self, sector: u16, records: Vec<Record>, payloads: &[u8]) -> knhk_evidence::Result<Entry> {
+    fn block(
+        &mut self,
+        sector: u16,
+        records: Vec<Record>,
+        bytes: Vec<u8>,
+        payloads: &[u8],
+    ) -> knhk_evidence::Result<Entry> {
         let start = BlockPosition { first_sequence: self.next_sequence, ..self.position(sector) };
-        let block = Block::seal(start, records)?;
+        let block = Block::seal_into(start, records, bytes)?;
         let payloads = if payloads.is_empty() { None } else { Some(Payloads::join(&block, payloads)?) };
         self.next_sequence += u64::from(block.header().count);
         let next = BlockPosition { number: start.number + 1, previous: block.header().digest(), ..start };

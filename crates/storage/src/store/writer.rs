@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::Table;
 use knhk_evidence::producers::ProducerAt;
 use knhk_evidence::receipt::Signed;
+use knhk_evidence::record::Record;
 use knhk_evidence::state::LogState;
 
 use super::StoreOptions;
@@ -25,9 +26,12 @@ use crate::log::Log;
 use crate::spare;
 
 /// Bytes of a group from which on it is committed, whatever else waits: 8 MiB.
-const GROUP_LEN: usize = 8 << 20;
+pub(super) const GROUP_LEN: usize = 8 << 20;
 /// How long the writer waits before it tries a full disk again.
 const FULL_DISK_PAUSE: Duration = Duration::from_millis(50);
+
+/// The memory of a block's records and of its bytes.
+pub(super) type Buffers = (Vec<Record>, Vec<u8>);
 
 /// How far a block takes one producer.
 pub(super) struct Upto {
@@ -166,6 +170,8 @@ impl LogAccess<'_> {
 pub(super) struct Writer {
     log: Log,
     inbox: Receiver<Message>,
+    /// The memory of blocks that are in the log, for the sealer's next ones.
+    used: Sender<Buffers>,
     shared: Arc<Shared>,
     options: StoreOptions,
     counting: BTreeSet<u32>,
@@ -186,12 +192,14 @@ impl Writer {
     pub(super) fn new(
         log: Log,
         inbox: Receiver<Message>,
+        used: Sender<Buffers>,
         shared: Arc<Shared>,
         options: StoreOptions,
     ) -> Self {
         Self {
             log,
             inbox,
+            used,
             shared,
             options,
             counting: BTreeSet::new(),
@@ -255,6 +263,10 @@ impl Writer {
                         self.observations += u64::from(block.header().count);
                     }
                     self.log.append(&entry)?;
+                    if let Entry::Block { block, .. } = *entry {
+                        // A sealer that has ended needs none.
+                        let _ = self.used.send(block.into_buffers());
+                    }
                 }
                 self.upto.extend(upto);
             }
@@ -350,10 +362,11 @@ impl Writer {
         }
         let (directory, len) = (self.log.directory(), self.spare_len);
         // Without a spare the log is slower and as safe, so a failure (a full disk) is no reason to stop.
-        self.preparing = Some(std::thread::spawn(move || {
+        let prepare = move || {
             while spare::prepare(&directory, len)? {}
             Ok(true)
-        }));
+        };
+        self.preparing = super::named("knhk-spare", prepare).ok();
     }
 }
 
