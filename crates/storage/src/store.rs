@@ -150,7 +150,7 @@ pub struct ObservationStore {
     rings: mpsc::Sender<Ring>,
     sealer: JoinHandle<()>,
     writer: JoinHandle<Result<Checkpoint>>,
-    producers: Mutex<usize>,
+    opening: Mutex<()>,
 }
 
 impl ObservationStore {
@@ -199,7 +199,7 @@ impl ObservationStore {
             named("knhk-sealer", move || sealer.run()).map_err(Error::io("start a thread for", &root))?;
         let writer =
             named("knhk-writer", move || writer.run()).map_err(Error::io("start a thread for", &root))?;
-        Ok(Self { messages, rings, sealer, writer, shared, producers: Mutex::new(0) })
+        Ok(Self { messages, rings, sealer, writer, shared, opening: Mutex::new(()) })
     }
 
     /// Opens an appender for a producer: its opening is durable when this returns.
@@ -219,17 +219,19 @@ impl ObservationStore {
         if options.payload_len > MAX_PAYLOAD_RING_LEN {
             return Err(limit("payload ring", options.payload_len, MAX_PAYLOAD_RING_LEN).into());
         }
-        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
-        if *producers >= MAX_PRODUCERS {
-            return Err(limit("number of producers", *producers + 1, MAX_PRODUCERS).into());
+        // One opens at a time, so that the count holds.
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let producers = self.shared.producers.load(Ordering::Acquire);
+        if producers >= MAX_PRODUCERS {
+            return Err(limit("number of producers", producers + 1, MAX_PRODUCERS).into());
         }
         let (sector, source) = (options.sector.to_owned(), options.source.to_owned());
         let go_on = options.go_on;
         let opened = self.with_log(move |log| log.open_producer(&sector, &source, go_on, time_ms))??;
         let (appender, ring) = appender::pair(&options, opened, &self.shared);
-        // The sealer ends only after the store has closed, and then nobody can be here.
+        self.shared.producers.fetch_add(1, Ordering::AcqRel);
+        // A sealer that has ended has stopped the store with it.
         self.rings.send(ring).map_err(|_| self.stopped())?;
-        *producers += 1;
         Ok(appender)
     }
 

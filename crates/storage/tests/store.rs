@@ -344,6 +344,29 @@ fn a_producers_mistake_stops_nobody_else() {
 }
 
 #[test]
+fn producers_come_and_go_beyond_any_limit_of_those_at_one_time() {
+    let dir = scratch();
+    let store = create(dir.path());
+    let mut tickets = Vec::new();
+    // One after another under one name: each waits until its predecessor's count is closed.
+    for _ in 0..40 {
+        let mut appender = loop {
+            match store.appender(producer("shop"), NOW_MS) {
+                Err(Error::ProducerOpen { .. }) => thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
+        tickets.push(appender.append(&record(0)).unwrap());
+    }
+    for ticket in &tickets {
+        store.reached(*ticket, Level::Certified).wait().unwrap();
+    }
+    store.close().unwrap();
+    let report = audit::verify(dir.path(), None, &[]).unwrap();
+    assert_eq!((report.counts.observations, report.lost), (40, Lost::default()));
+}
+
+#[test]
 fn old_segments_go_but_never_before_their_follower() {
     let dir = scratch();
     let options = StoreOptions { keep_segments: Some(2), prepare: true, ..options() };

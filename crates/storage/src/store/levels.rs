@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -28,6 +28,10 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    fn all_reached() -> Self {
+        Self { durable: AtomicU64::new(u64::MAX), certified: AtomicU64::new(u64::MAX) }
+    }
+
     pub(crate) fn get(&self, level: Level) -> u64 {
         match level {
             Level::Durable => self.durable.load(Ordering::Acquire),
@@ -41,6 +45,15 @@ impl Marks {
             Level::Certified => self.certified.store(appends, Ordering::Release),
         }
     }
+}
+
+/// What is known of a producer for its tickets.
+#[derive(Debug)]
+enum Known {
+    /// It appends, or what it appended is not certified yet.
+    Live(Arc<Marks>),
+    /// Everything it appended is certified.
+    Done,
 }
 
 /// What the threads of a store and its appenders share.
@@ -60,8 +73,10 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     pub(crate) blocks: AtomicU64,
     pub(crate) disk_full: AtomicBool,
+    /// Producers that append.
+    pub(crate) producers: AtomicUsize,
     /// Every producer's marks, by the number in its tickets.
-    marks: Mutex<Vec<Arc<Marks>>>,
+    marks: Mutex<Vec<Known>>,
     waiting: Mutex<Waiting>,
     moved: Condvar,
 }
@@ -87,6 +102,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             blocks: AtomicU64::new(0),
             disk_full: AtomicBool::new(false),
+            producers: AtomicUsize::new(0),
             marks: Mutex::default(),
             waiting: Mutex::default(),
             moved: Condvar::new(),
@@ -96,13 +112,25 @@ impl Shared {
     /// Marks for a new producer, and the number by which its tickets name them.
     pub(crate) fn new_marks(&self) -> (Arc<Marks>, usize) {
         let mut all = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == all.capacity() {
+            // Before more is kept, what nobody moves any more is let go: appender, sealer and writer are done with it.
+            for known in all.iter_mut() {
+                if matches!(known, Known::Live(marks) if Arc::strong_count(marks) == 1) {
+                    *known = Known::Done;
+                }
+            }
+        }
         let marks = Arc::new(Marks::default());
-        all.push(Arc::clone(&marks));
+        all.push(Known::Live(Arc::clone(&marks)));
         (marks, all.len() - 1)
     }
 
+    /// The marks that a ticket's producer has now; those of one that is done are all reached.
     fn marks(&self, number: usize) -> Option<Arc<Marks>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(number).map(Arc::clone)
+        match self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(number)? {
+            Known::Live(marks) => Some(Arc::clone(marks)),
+            Known::Done => Some(Arc::new(Marks::all_reached())),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

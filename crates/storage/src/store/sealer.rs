@@ -239,6 +239,7 @@ impl Sealer {
                     let closed = ProducerAt { source: ring.source, epoch: ring.epoch, next };
                     self.messages.send(Message::Ended(closed)).map_err(|_| Gone)?;
                     rings.swap_remove(at);
+                    self.shared.producers.fetch_sub(1, Ordering::AcqRel);
                 }
                 _ => at += 1,
             }
