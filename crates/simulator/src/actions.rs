@@ -236,6 +236,7 @@ impl Life {
         let reason = format!("rule {}", self.rng.below(1000));
         self.note(|| format!("keeps from segment {target} of {segments:?}"));
         let (before, time_ms) = (self.log().state().size(), self.disk.now_ms());
+        self.follower = None;
         let dropped = self.log().retain_from(target, archive, &reason, time_ms);
         let size = self.log().state().size();
         if size > before {
@@ -253,7 +254,6 @@ impl Life {
             let note = self.log().checkpoint_note().to_owned();
             self.model.acknowledge(&checkpoint, &note);
             let first = self.model.first;
-            self.follower = None;
             self.checked()?.ok();
             if self.model.first <= first && !self.disk.has_stopped() && !self.take_injected() {
                 return Err("nothing was dropped".into());

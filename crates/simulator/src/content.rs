@@ -39,6 +39,11 @@ impl Content {
         self.unsynced.push(Change::Len(len));
     }
 
+    /// Empties the file at once: a journal never puts the new name of a file before its truncation.
+    pub(crate) fn empty(&mut self) {
+        *self = Self::default();
+    }
+
     pub(crate) fn sync(&mut self) {
         for change in self.unsynced.drain(..) {
             apply(&mut self.disk, &change, &mut |_| true);

@@ -301,7 +301,7 @@ impl Medium for Disk {
                 return Err(io_error());
             }
             match known {
-                Ok(file) => state.contents.get_mut(&file).unwrap().set_len(0),
+                Ok(file) => state.contents.get_mut(&file).unwrap().empty(),
                 // A directory needs space too, now and then.
                 Err(_) if state.free() == 0 && state.rng.once_in(2) => {
                     return Err(ErrorKind::StorageFull.into());

@@ -100,7 +100,7 @@ pub(crate) struct Life {
 pub fn live(settings: Settings) -> Tally {
     let mut life = Life::new(settings.seed, settings.lie);
     if let Err(why) = life.days(settings) {
-        let from = life.trace.len().saturating_sub(40);
+        let from = life.trace.len().saturating_sub(90);
         panic!(
             "seed {}: {why}\nlast actions:\n  {}\nrun it again with KNHK_SEED={}",
             settings.seed,
@@ -228,6 +228,7 @@ impl Life {
                     self.follower = None;
                     Ok(())
                 }
+                Err(Error::NoSpace { .. }) => self.is_full(),
                 Err(again) if !self.disk.has_stopped() => Err(format!("{error}; and then: {again}")),
                 _ => Ok(()),
             };
@@ -364,8 +365,10 @@ impl Life {
 
     /// Checks everything after a recovery.
     pub(crate) fn recovered(&mut self) -> Result<(), String> {
-        self.unless_failed(|life| check::content(&life.directory, &mut life.model))?;
-        self.unless_failed(|life| check::verified(&life.directory, &life.model, &life.keys[0]))
+        self.unless_failed(|life| {
+            check::content(&life.directory, &mut life.model)?;
+            check::verified(&life.directory, &life.model, &life.keys[0])
+        })
     }
 
     fn last_segment(&self) -> Option<(std::path::PathBuf, Vec<u8>)> {
