@@ -235,3 +235,24 @@ fn a_segment_that_did_not_fit_does_not_come_back() {
         Log::open(&directory, &key()).unwrap();
     }
 }
+
+#[test]
+fn what_a_full_disk_cut_off_does_not_come_back_behind_a_segment() {
+    for seed in 0..20 {
+        let (disk, directory) = disk(seed);
+        let mut log = Log::create(&directory, &key(), NOW_MS).unwrap();
+        input(&mut log, 2_000);
+        let used = disk.used();
+        disk.plan(|plan| plan.capacity = Some(used + 1_000));
+        assert!(matches!(log.commit(), Err(Error::NoSpace { .. })));
+        drop(log);
+        disk.plan(|plan| plan.capacity = None);
+        let mut log = Log::open(&directory, &key()).unwrap().0;
+        log.roll();
+        input(&mut log, 10);
+        log.commit().unwrap();
+        drop(log);
+        disk.restart(Stop::PowerCut(Survival::Prefix));
+        Log::open(&directory, &key()).unwrap();
+    }
+}

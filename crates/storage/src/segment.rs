@@ -91,13 +91,13 @@ impl Segment {
         self.directory.sync_dir(&self.directory.log())
     }
 
-    /// Cuts off what lies behind the frames, and makes that durable.
+    /// Cuts off what lies behind the frames, and makes that durable: also what was cut off before, by a writer that ran out
+    /// of space.
     pub(crate) fn cut_off_room(&self) -> Result<()> {
-        if self.file.len().map_err(Error::io("inspect", &self.directory.segment(self.number)))? == self.used {
-            return Ok(());
-        }
         let path = self.directory.segment(self.number);
-        self.file.set_len(self.used).map_err(Error::io("truncate", &path))?;
+        if self.file.len().map_err(Error::io("inspect", &path))? != self.used {
+            self.file.set_len(self.used).map_err(Error::io("truncate", &path))?;
+        }
         self.file.sync_data().map_err(Error::io("sync", &path))
     }
 
