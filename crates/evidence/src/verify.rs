@@ -333,7 +333,9 @@ impl Verifier {
                 if header.payload_bytes == 0 {
                     match &mut self.left {
                         Some(left) => left.push(Left { at, len: body.len(), frame }),
-                        None => drop(Block::check(body)?),
+                        None => {
+                            Block::check(body)?;
+                        }
                     }
                     self.state.cover_block(&header, 0);
                     self.pending = self.pending.saturating_add(1);
