@@ -1,7 +1,9 @@
 //! Frames: how entries stand in the segments of a log. See `docs/formats/frames.md`.
 
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, within};
 use crate::hash::Hash;
+use crate::key::VerifyingKey;
 use crate::record::array;
 
 /// Bytes of a frame header.
@@ -174,7 +176,7 @@ impl Chain {
 
     /// Goes on in the next segment.
     pub fn next_segment(&mut self) {
-        self.segment += 1;
+        self.segment = self.segment.saturating_add(1);
     }
 
     /// Appends a frame to `out`; the body comes in parts.
@@ -196,7 +198,7 @@ impl Chain {
         for part in body {
             out.extend_from_slice(part);
         }
-        self.number += 1;
+        self.number = self.following()?;
         self.previous = header.checksum();
         Ok(())
     }
@@ -215,9 +217,14 @@ impl Chain {
         if header.previous != self.previous {
             return order("previous checksum", u64::from(header.previous), u64::from(self.previous));
         }
-        self.number += 1;
+        self.number = self.following()?;
         self.previous = header.checksum();
         Ok(())
+    }
+
+    /// The number after this one; a hostile header may name the last there is.
+    fn following(&self) -> Result<u64> {
+        self.number.checked_add(1).ok_or(Error::Frame { why: "its number is the last there is" })
     }
 
     /// Reads the frame at the start of `bytes`: its kind, its body and the bytes of both.
@@ -269,7 +276,7 @@ impl Commit {
 }
 
 /// Where the committed part of the last segment ends, and what follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
     /// Bytes up to and including the last commit frame.
     pub committed: usize,
@@ -279,18 +286,17 @@ pub struct Tail {
     pub frames: u64,
     /// Bytes after it, up to the last that is not zero: what follows is room for frames to come.
     pub torn: usize,
+    /// What is wrong with the first frame that cannot be read, and where, if bytes follow it.
+    pub broken: Option<Error>,
 }
 
-/// Finds the torn tail of a log's last segment, given the place of the segment's first frame.
+/// Finds the end of a log's last segment, given the place of the segment's first frame. `segment` names the file.
 ///
-/// A group is one write. After a power cut any part of the last group may be missing, even before its commit frame,
-/// so one commit frame behind damage is a torn group; two are damage to something that was durable.
-///
-/// # Errors
-/// Gives the damage if it is not a torn tail. `segment` names the file in errors.
-pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
+/// A group is one write. After a power cut any part of the last group may be missing, even before its commit frame, so
+/// what follows the last commit is a torn group, unless [`signed_behind`] says otherwise.
+pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Tail {
     let mut chain = start;
-    let mut tail = Tail { committed: 0, last_group: 0, frames: 0, torn: 0 };
+    let mut tail = Tail { committed: 0, last_group: 0, frames: 0, torn: 0, broken: None };
     let mut at = 0;
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     // A frame may end in zeros of its own, so reading is not bounded by what was written.
@@ -301,23 +307,32 @@ pub fn find_tail(segment: &str, start: Chain, bytes: &[u8]) -> Result<Tail> {
                 at += len;
                 tail.frames += 1;
                 if kind == FrameKind::Commit {
-                    tail = Tail { committed: at, last_group: tail.committed, frames: 0, torn: 0 };
+                    tail = Tail { committed: at, last_group: tail.committed, frames: 0, ..tail };
                 }
             }
-            Err(error)
-                if later_commits(
-                    start.segment(),
-                    number,
-                    &bytes[at..bytes.len().min(written + COMMIT_LEN)],
-                ) > 1 =>
-            {
-                return Err(error.at(segment, at as u64, number));
+            Err(error) => {
+                tail.broken = Some(error.at(segment, at as u64, number));
+                break;
             }
-            Err(_) => break,
         }
     }
     tail.torn = written.saturating_sub(tail.committed);
-    Ok(tail)
+    tail
+}
+
+/// Whether a checkpoint of more than `size` entries, signed by `key`, stands in `bytes`, wherever it starts: then what is
+/// missing before it had been durable, since nothing is signed before it is, and these bytes are no torn group.
+///
+/// Nothing that others can write into the log, a payload least of all, can look like it.
+pub fn signed_behind(size: u64, key: &VerifyingKey, bytes: &[u8]) -> bool {
+    bytes.windows(MAGIC.len()).enumerate().filter(|(_, window)| *window == MAGIC).any(|(at, _)| {
+        let Some((header, rest)) = bytes[at..].split_first_chunk::<FRAME_HEADER_LEN>() else { return false };
+        let Ok(header) = FrameHeader::from_bytes(header) else { return false };
+        let note = rest.get(..header.len as usize).filter(|_| header.kind == FrameKind::Checkpoint);
+        let note = note.and_then(|body| std::str::from_utf8(body).ok());
+        note.and_then(|note| Checkpoint::open(note, key).ok())
+            .is_some_and(|checkpoint| checkpoint.size > size)
+    })
 }
 
 /// Where the last commit frame ends that lies whole before byte `limit` of a segment: what can be kept of a segment that
@@ -336,26 +351,10 @@ pub fn last_commit_before(start: Chain, bytes: &[u8], limit: u64) -> usize {
     committed
 }
 
-/// Whole commit frames of this segment in `bytes`, wherever they start, numbered from `number` on.
-fn later_commits(segment: u32, number: u64, bytes: &[u8]) -> usize {
-    bytes
-        .windows(FRAME_HEADER_LEN + COMMIT_LEN)
-        .filter(|window| window[..4] == MAGIC)
-        .filter(|window| {
-            let (header, body) = window.split_at(FRAME_HEADER_LEN);
-            FrameHeader::from_bytes(&array(header)).is_ok_and(|header| {
-                header.kind == FrameKind::Commit
-                    && header.segment == segment
-                    && header.number >= number
-                    && header.check_body(body).is_ok()
-            })
-        })
-        .count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::SigningKey;
 
     fn three_frames() -> Vec<u8> {
         let mut out = Vec::new();
@@ -457,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_tail_ends_at_the_last_commit_and_damage_before_two_commits_is_not_a_tail() {
+    fn a_torn_tail_ends_at_the_last_commit_and_says_what_is_broken() {
         let group = three_frames();
         let mut bytes = group.clone();
         let (mut chain, mut at) = (Chain::default(), 0);
@@ -471,27 +470,44 @@ mod tests {
         }
         let group_len = (bytes.len() - group.len()) / 3;
         let last = bytes.len() - group_len;
-        let whole = find_tail("s", Chain::default(), &bytes).unwrap();
-        assert_eq!(whole, Tail { committed: bytes.len(), last_group: last, frames: 0, torn: 0 });
-        let with_room = [&bytes[..], &[0; 100]].concat();
-        assert_eq!(find_tail("s", Chain::default(), &with_room).unwrap(), whole);
-        let torn = find_tail("s", Chain::default(), &[&bytes[..], &[0, 7], &[0; 100]].concat()).unwrap();
-        assert_eq!(torn, Tail { committed: bytes.len(), last_group: last, frames: 0, torn: 2 });
+        let tail = |bytes: &[u8]| find_tail("s", Chain::default(), bytes);
+        let whole = Tail { committed: bytes.len(), last_group: last, frames: 0, torn: 0, broken: None };
+        assert_eq!(tail(&bytes), whole);
+        assert_eq!(tail(&[&bytes[..], &[0; 100]].concat()), whole, "zeros are room");
+        let torn = tail(&[&bytes[..], &[0, 7], &[0; 100]].concat());
+        assert_eq!((torn.committed, torn.last_group, torn.torn), (bytes.len(), last, 2));
         for len in last..bytes.len() {
-            assert_eq!(
-                find_tail("s", Chain::default(), &bytes[..len]).unwrap().committed,
-                last,
-                "length {len}"
-            );
+            assert_eq!(tail(&bytes[..len]).committed, last, "length {len}");
         }
-        // A hole in the last group, its commit frame intact: torn.
-        let mut holed = bytes.clone();
-        holed[last] ^= 1;
-        assert_eq!(find_tail("s", Chain::default(), &holed).unwrap().committed, last);
-        // A hole in an earlier group: damage, with its place.
-        let mut damaged = bytes;
-        damaged[last - group_len] ^= 1;
-        let error = find_tail("s", Chain::default(), &damaged).unwrap_err();
-        assert_eq!(error.place().unwrap().offset, (last - group_len) as u64);
+        let mut holed = bytes;
+        holed[last - group_len] ^= 1;
+        let tail = tail(&holed);
+        assert_eq!(tail.committed, last - group_len);
+        assert_eq!(tail.broken.unwrap().place().unwrap().offset, (last - group_len) as u64);
+    }
+
+    #[test]
+    fn only_a_signed_checkpoint_of_more_shows_that_what_is_missing_was_durable() {
+        let (key, other) = (SigningKey::generate([1; 32], b""), SigningKey::generate([2; 32], b""));
+        let note = |signer: &SigningKey, size| {
+            let origin = signer.verifying_key().name().to_owned();
+            Checkpoint { origin, size, root: Hash::ZERO }.sign(signer).unwrap()
+        };
+        let behind = |kind, body: &str, size| {
+            let mut bytes = b"what is left of a frame".to_vec();
+            Chain::default().append(kind, &[body.as_bytes()], &mut bytes).unwrap();
+            signed_behind(size, key.verifying_key(), &bytes)
+        };
+        assert!(behind(FrameKind::Checkpoint, &note(&key, 8), 7));
+        assert!(!behind(FrameKind::Checkpoint, &note(&key, 7), 7), "of what is there");
+        assert!(!behind(FrameKind::Checkpoint, &note(&other, 8), 7), "by another hand");
+        assert!(!behind(FrameKind::Payloads, &note(&key, 8), 7), "in a payload");
+        let commit = Commit { entries: 1, tree_size: 9, root: Hash::ZERO };
+        let mut bytes = Vec::new();
+        let mut chain = Chain::default();
+        for _ in 0..3 {
+            chain.append(FrameKind::Commit, &[&commit.to_bytes()], &mut bytes).unwrap();
+        }
+        assert!(!signed_behind(7, key.verifying_key(), &bytes), "commits, which anyone can write");
     }
 }

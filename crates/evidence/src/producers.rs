@@ -93,7 +93,7 @@ impl Producers {
             }
             Some(count) if at.epoch == count.epoch => {}
             _ if at.next != 0 => return wrong(at.source, "next number", at.next, "0 in a new epoch"),
-            Some(count) if count.open => self.lost.abandoned += 1,
+            Some(count) if count.open => self.lost.abandoned = self.lost.abandoned.saturating_add(1),
             _ => {}
         }
         self.counts.insert(at.source, Count { epoch: at.epoch, next: at.next, open: true });
@@ -105,7 +105,7 @@ impl Producers {
         if at.next < count.next {
             return wrong(at.source, "number it closes at", at.next, &format!("at least {}", count.next));
         }
-        self.lost.numbers += at.next - count.next;
+        self.lost.numbers = self.lost.numbers.saturating_add(at.next - count.next);
         self.counts.insert(at.source, Count { next: at.next, open: false, ..count });
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Producers {
             let (true, Some(next)) = (number >= count.next, next) else {
                 return wrong(source, "number", number, &format!("at least {}", count.next));
             };
-            progress.lost += number - count.next;
+            progress.lost = progress.lost.saturating_add(number - count.next);
             count.next = next;
             run = Some((source, count));
         }
@@ -148,7 +148,7 @@ impl Producers {
 
     pub(crate) fn advance(&mut self, progress: Progress) {
         self.counts.extend(progress.counts);
-        self.lost.numbers += progress.lost;
+        self.lost.numbers = self.lost.numbers.saturating_add(progress.lost);
     }
 }
 

@@ -8,6 +8,9 @@ use crate::hash::{Bytes, Hash};
 use crate::input::{Input, InputKind};
 use crate::producers::Lost;
 
+/// What a count of a sealed state may be at most: 2^62.
+pub const MAX_COUNT: u64 = 1 << 62;
+
 /// Body of a `log_sealed` input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +90,22 @@ impl SealedState {
         Input::new(InputKind::LogSealed, None, self.time_ms, self)
     }
 
+    /// No count of a real log comes near the end of its numbers; a forged one must not make a sum overflow.
+    fn check_counts(&self) -> Result<()> {
+        let SealedCounts { blocks, observations, receipts, inputs, keys, payload_bytes } = self.counts;
+        let all =
+            [self.size, self.next_sequence, blocks, observations, receipts, inputs, keys, payload_bytes];
+        let next = self
+            .blocks
+            .iter()
+            .map(|(_, next, _)| *next)
+            .chain(self.receipts.iter().map(|(_, next, _)| *next));
+        if all.into_iter().chain(next).any(|count| count > MAX_COUNT) {
+            return Err(Error::Sealed { why: "one of its counts is beyond that of any log" });
+        }
+        Ok(())
+    }
+
     /// Reads the state that an input seals.
     ///
     /// # Errors
@@ -100,6 +119,8 @@ impl SealedState {
             });
         }
         let Bytes(body) = &input.body;
-        canonical::from_bytes_exact(body)
+        let state: Self = canonical::from_bytes_exact(body)?;
+        state.check_counts()?;
+        Ok(state)
     }
 }

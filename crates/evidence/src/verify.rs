@@ -7,7 +7,7 @@ use crate::checkpoint::UnverifiedCheckpoint;
 use crate::entry::{Assembler, Entry, Item, covered, retained};
 use crate::error::{Error, Place, Result, within};
 use crate::frame::{
-    Chain, Commit, FRAME_HEADER_LEN, FrameHeader, FrameKind, MAX_SEGMENT_LEN, Tail, find_tail,
+    Chain, Commit, FRAME_HEADER_LEN, FrameHeader, FrameKind, MAX_SEGMENT_LEN, Tail, find_tail, signed_behind,
 };
 use crate::hash::Hash;
 use crate::key::VerifyingKey;
@@ -103,9 +103,10 @@ pub struct Verifier {
     assembler: Assembler,
     /// Number of the first segment that is read.
     first: u32,
-    /// Whether the log must say that what lies before was dropped on purpose, and from where on it says that it keeps.
+    /// Whether the log must say that what lies before was dropped on purpose.
     dropped: bool,
-    retained: u64,
+    /// Index of each entry that says so, and what it says.
+    retained: Vec<(u64, u64)>,
     /// The checkpoint before the sealed state from which verification begins, until that state is read.
     anchor: Option<UnverifiedCheckpoint>,
     begins_at: u64,
@@ -146,7 +147,7 @@ impl Verifier {
     pub fn since(first: u32, trust: Trust, depth: Depth) -> Self {
         Self {
             dropped: false,
-            retained: 0,
+            retained: Vec::new(),
             trust,
             depth,
             expected: Vec::new(),
@@ -251,10 +252,15 @@ impl Verifier {
 
     fn up_to_last_commit(&mut self, name: &str, bytes: &[u8]) -> Result<Tail> {
         let start = self.next_segment(bytes);
-        let tail = find_tail(name, start, bytes)?;
+        let tail = find_tail(name, start, bytes);
         let nothing_yet = self.segments == 0;
         if tail.committed > 0 || nothing_yet {
             self.frames(name, &bytes[..tail.committed])?;
+        }
+        if let (Some(broken), Some(key)) = (&tail.broken, self.state.key())
+            && signed_behind(self.state.size(), key, &bytes[tail.committed..])
+        {
+            return Err(broken.clone());
         }
         if tail.torn > 0 || tail.committed == 0 {
             let frame = if tail.committed == 0 { start.number() } else { self.chain.number() };
@@ -275,11 +281,11 @@ impl Verifier {
         }
         let (mut at, mut committed) = (0, 0);
         while at < bytes.len() {
-            let before = self.chain;
+            let (before, start) = (self.chain, at);
             let met = self.unchecked.len();
             at += self.frame(&bytes[at..], at).map_err(|error| here(error, at, &before))?;
             if self.unchecked.len() > met {
-                let place = Place { segment: name.to_owned(), offset: at as u64, frame: before.number() };
+                let place = Place { segment: name.to_owned(), offset: start as u64, frame: before.number() };
                 self.place_unchecked(met, &place);
             }
             if !self.open {
@@ -315,7 +321,7 @@ impl Verifier {
         }
         self.open = true;
         if let Some(from) = retained(kind, body)? {
-            self.retained = self.retained.max(from);
+            self.retained.push((self.state.size(), from));
         }
         let covers = self.depth == Depth::Roots && self.anchor.is_none() && !self.assembler.is_waiting();
         match kind {
@@ -516,9 +522,12 @@ impl Verifier {
                 },
             });
         }
-        if self.dropped && self.begins_at > self.retained {
+        // Whoever has no key can append an entry, but not have it covered by a checkpoint.
+        let said =
+            self.retained.iter().filter(|(entry, _)| *entry < self.covered).map(|(_, from)| *from).max();
+        if self.dropped && self.begins_at > said.unwrap_or(0) {
             return Err(Error::Sealed {
-                why: "entries before it are missing, and no entry says that they were dropped",
+                why: "entries before it are missing, and no entry under a checkpoint says that they were dropped",
             });
         }
         if let Trust::Key(trusted) = &self.trust

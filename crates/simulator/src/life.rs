@@ -285,6 +285,7 @@ impl Life {
             roll_len: self.rng.pick(&[1, 3_000, 20_000, 1 << 20]),
             publish: self.rng.pick(&[Publish::EveryCommit, Publish::OnRequest]),
             verify: self.rng.pick(&[Extent::Whole, Extent::SinceLastSeal]),
+            recycle: self.rng.pick(&[true, false]),
         }
     }
 

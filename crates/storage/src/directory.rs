@@ -121,7 +121,8 @@ impl Directory {
                     "it is not the next segment: a segment is missing, or the file does not belong here";
                 return Err(Error::Layout { path: log.join(name), why });
             }
-            next += 1;
+            let why = "its number is the last there is";
+            next = next.checked_add(1).ok_or_else(|| Error::Layout { path: self.segment(next), why })?;
         }
         Ok(first..next)
     }
@@ -173,6 +174,11 @@ impl Directory {
         Ok(bytes)
     }
 
+    /// Makes a file's content durable. After an error, a full disk included, nothing is known about it.
+    pub(crate) fn sync(file: &dyn MediumFile, path: &Path) -> Result<()> {
+        file.sync_data().map_err(|cause| Error::Io { action: "sync", path: path.to_owned(), cause })
+    }
+
     /// Makes the names in a directory durable. After an error, a full disk included, nothing is known about them.
     pub(crate) fn sync_dir(&self, path: &Path) -> Result<()> {
         let failed = |cause| Error::Io { action: "sync", path: path.to_owned(), cause };
@@ -217,7 +223,7 @@ impl Directory {
         let file = self.open(path, How::Replace)?;
         file.write_at(bytes, 0).map_err(Error::io("write", path))?;
         if durability == Durability::Synced {
-            file.sync_data().map_err(Error::io("sync", path))?;
+            Self::sync(&*file, path)?;
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ impl Log {
         for number in self.directory.segments()? {
             let mut bytes = self.directory.read_segment(number)?;
             let writing = self.segment.as_ref().filter(|segment| segment.number() == number);
+            let left = writing.is_some_and(Segment::is_left);
             let used = writing.map_or(bytes.len() as u64, Segment::used);
             bytes.truncate(usize::try_from(used).unwrap_or(usize::MAX));
             let here = erase_in(&mut bytes, sequences)?;
@@ -45,7 +46,11 @@ impl Log {
             let temporary = self.directory.root().join("erase.tmp");
             self.directory.replace_by_way_of(&temporary, &path, &bytes, Durability::Synced)?;
             if writing.is_some() {
-                self.segment = Some(Segment::reopen(&self.directory, number, used)?);
+                let mut segment = Segment::reopen(&self.directory, number, used)?;
+                if left {
+                    segment.leave();
+                }
+                self.segment = Some(segment);
             }
         }
         Ok(erased)

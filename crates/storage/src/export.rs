@@ -112,6 +112,6 @@ fn put(out: &Directory, file: &TileFile) -> Result<bool> {
     if let Some(folder) = path.parent() {
         out.create(folder)?;
     }
-    out.replace(&path, &file.bytes, Durability::Atomic)?;
+    out.replace(&path, &file.bytes, Durability::Synced)?;
     Ok(true)
 }

@@ -25,6 +25,7 @@ pub mod medium;
 pub mod objects;
 pub mod prove;
 pub mod read;
+mod recovery;
 mod retention;
 pub mod salvage;
 mod segment;
@@ -33,5 +34,6 @@ pub mod store;
 
 pub use directory::Directory;
 pub use error::{Error, Result};
-pub use log::{Log, Options, Recovery};
+pub use log::{Log, Options};
+pub use recovery::Recovery;
 pub use store::ObservationStore;

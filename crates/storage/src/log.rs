@@ -1,18 +1,16 @@
 //! The writer of a log: append, commit, recovery.
 
 use knhk_evidence::block::{Block, Payloads};
-use knhk_evidence::checkpoint::{Checkpoint, UnverifiedCheckpoint};
+use knhk_evidence::checkpoint::Checkpoint;
 use knhk_evidence::entry::{Entry, KeyChange};
-use knhk_evidence::frame::{Chain, Commit, FrameKind, find_tail};
+use knhk_evidence::frame::{Chain, Commit, FrameKind};
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::intern::Table;
 use knhk_evidence::receipt::Signed;
 use knhk_evidence::record::Record;
 use knhk_evidence::state::LogState;
-use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
-use knhk_evidence::{Hash, SigningKey, VerifyingKey};
+use knhk_evidence::{Hash, SigningKey};
 
-use crate::audit;
 use crate::directory::{Directory, Durability};
 use crate::error::{Error, Result};
 use crate::medium::Guard;
@@ -35,6 +33,9 @@ pub struct Options {
     pub publish: Publish,
     /// How much opening verifies.
     pub verify: Extent,
+    /// Whether the files of dropped segments are kept for [`crate::spare::prepare`], which somebody then must call: until it
+    /// has zeroed them they hold what was dropped.
+    pub recycle: bool,
 }
 
 /// When `DIR/checkpoint` is replaced by the newest checkpoint.
@@ -57,21 +58,8 @@ pub enum Extent {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { roll_len: ROLL_LEN, publish: Publish::EveryCommit, verify: Extent::Whole }
+        Self { roll_len: ROLL_LEN, publish: Publish::EveryCommit, verify: Extent::Whole, recycle: false }
     }
-}
-
-/// What opening a log found and did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recovery {
-    /// Bytes cut off behind the last commit: a group whose write was interrupted and that was never acknowledged.
-    pub truncated_bytes: u64,
-    /// Whole frames among them.
-    pub truncated_frames: u64,
-    /// Whether the checkpoint file was missing or empty, so that a rollback could not be told.
-    pub checkpoint_missing: bool,
-    /// What verification of the rest found.
-    pub report: Report,
 }
 
 /// A block that was appended.
@@ -93,20 +81,20 @@ pub struct AppendedBlock {
 #[derive(Debug)]
 pub struct Log {
     pub(crate) directory: Directory,
-    options: Options,
-    key: SigningKey,
-    state: LogState,
-    chain: Chain,
+    pub(crate) options: Options,
+    pub(crate) key: SigningKey,
+    pub(crate) state: LogState,
+    pub(crate) chain: Chain,
     pub(crate) segment: Option<Segment>,
-    group: Vec<u8>,
-    pending: u32,
+    pub(crate) group: Vec<u8>,
+    pub(crate) pending: u32,
     /// The group has its commit frame and is still to be written: there was no space.
-    unwritten: bool,
-    note: String,
-    published: bool,
-    key_changed: bool,
-    poison: Option<String>,
-    _lock: Box<dyn Guard>,
+    pub(crate) unwritten: bool,
+    pub(crate) note: String,
+    pub(crate) published: bool,
+    pub(crate) key_changed: bool,
+    pub(crate) poison: Option<String>,
+    pub(crate) _lock: Box<dyn Guard>,
 }
 
 impl Log {
@@ -133,7 +121,7 @@ impl Log {
         let lock = directory.lock()?;
         match directory.segments() {
             Err(Error::NotALog { .. }) => {}
-            Ok(range) if range == (0..1) && never_committed(&directory)? => {
+            Ok(range) if range == (0..1) && crate::recovery::never_committed(&directory)? => {
                 directory.remove(&directory.segment(0))?;
             }
             Ok(_) | Err(Error::Layout { .. }) => return Err(Error::Exists { path: root }),
@@ -160,103 +148,6 @@ impl Log {
         log.commit()?;
         log.publish()?;
         Ok(log)
-    }
-
-    /// Opens a log for writing: verifies it, cuts off a torn tail, and signs what is not yet signed.
-    ///
-    /// # Errors
-    /// Refuses damage anywhere but in the torn tail, a log that ends before its checkpoint, a key other than the one
-    /// in force, and a log in use. Nothing is changed then.
-    pub fn open(directory: impl Into<Directory>, key: &SigningKey) -> Result<(Self, Recovery)> {
-        Self::open_with(directory, key, Options::default())
-    }
-
-    /// Like [`Log::open`], with options.
-    pub fn open_with(
-        directory: impl Into<Directory>,
-        key: &SigningKey,
-        options: Options,
-    ) -> Result<(Self, Recovery)> {
-        let directory = directory.into();
-        directory.segments()?;
-        let lock = directory.lock()?;
-        let segments = directory.segments()?;
-        let checkpoint = directory.read_checkpoint()?;
-        let (trust, depth) = (Trust::Key(key.verifying_key().clone()), Depth::Everything);
-        let (first, mut verifier) = match (options.verify, &checkpoint) {
-            (Extent::SinceLastSeal, Some(note)) => {
-                let first = audit::newest_start(&directory, note)?;
-                (first, Verifier::since(first, trust, depth))
-            }
-            _ => (segments.start, Verifier::kept_from(segments.start, trust, depth)),
-        };
-        if let Some(note) = &checkpoint {
-            verifier.expect_checkpoint(note)?;
-        }
-        let last = segments.end - 1;
-        for number in first..last {
-            verifier.segment(&segment_name(number), &directory.read_segment(number)?)?;
-            audit::check_in_parallel(&verifier.take_unchecked())?;
-        }
-        let bytes = directory.read_segment(last)?;
-        if last == 0 && find_tail(&segment_name(0), Chain::default(), &bytes)?.committed == 0 {
-            // The very first group never became durable.
-            return Err(Error::NotALog { path: directory.root().to_owned() });
-        }
-        let tail = verifier.last_segment(&segment_name(last), &bytes)?;
-        audit::check_in_parallel(&verifier.take_unchecked())?;
-        let (report, state, chain) = verifier.finish_for_append()?;
-        if state.key() != Some(key.verifying_key()) {
-            let expected = state.key().map(VerifyingKey::label).unwrap_or_default();
-            return Err(Error::WrongKey { actual: key.verifying_key().label(), expected });
-        }
-        let published_size = match &checkpoint {
-            Some(note) => UnverifiedCheckpoint::parse(note)?.claimed().size,
-            None => 0,
-        };
-        let recovery = Recovery {
-            truncated_bytes: tail.torn as u64,
-            truncated_frames: tail.frames,
-            checkpoint_missing: checkpoint.is_none(),
-            report,
-        };
-        let segment = if tail.committed > 0 {
-            let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
-            segment.cut_off_room()?;
-            if published_size < recovery.report.tree_size {
-                segment.secure(&bytes[tail.last_group..tail.committed])?;
-            }
-            segment
-        } else {
-            // A segment whose first group was torn: the next group makes it anew under the same number.
-            directory.remove(&directory.segment(last))?;
-            directory.sync_dir(&directory.log())?;
-            let previous = last - 1;
-            Segment::reopen(&directory, previous, u64::MAX)?
-        };
-        let note = state.checkpoint()?.sign(key)?;
-        let key_changed = audit::published_key(&directory).ok().as_ref() != Some(key.verifying_key());
-        let outdated = key_changed || checkpoint.as_ref() != Some(&note);
-        let mut log = Self {
-            directory,
-            options,
-            key: key.clone(),
-            state,
-            chain,
-            segment: Some(segment),
-            group: Vec::new(),
-            pending: 0,
-            unwritten: false,
-            note,
-            published: !outdated,
-            key_changed,
-            poison: None,
-            _lock: lock,
-        };
-        if outdated {
-            log.publish()?;
-        }
-        Ok((log, recovery))
     }
 
     /// Where the log lies.
@@ -515,6 +406,10 @@ impl Log {
     pub fn close(mut self) -> Result<Checkpoint> {
         let checkpoint = self.commit()?;
         self.publish()?;
+        if !self.published {
+            // Everything is durable; what is missing is the file beside the log that says so.
+            return Err(Error::NoSpace { action: "write", path: self.directory.checkpoint() });
+        }
         if let Some(segment) = &self.segment {
             segment.cut_off_room()?;
         }
@@ -531,10 +426,4 @@ impl Log {
         }
         result
     }
-}
-
-/// Whether a log was interrupted while it was being created: it holds nothing that was ever acknowledged.
-fn never_committed(directory: &Directory) -> Result<bool> {
-    let tail = find_tail(&segment_name(0), Chain::default(), &directory.read_segment(0)?)?;
-    Ok(tail.committed == 0 && directory.read_checkpoint()?.is_none())
 }

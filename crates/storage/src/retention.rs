@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use knhk_evidence::frame::MAX_SEGMENT_LEN;
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::sealed::Retained;
 
@@ -41,11 +42,12 @@ impl Log {
     /// there durably, under its own name.
     ///
     /// That they are dropped, and why, is committed to the log before the first one goes. Proofs and signatures of
-    /// entries that stay are untouched. Dropped files are zeroed before they are used again, so nothing of them remains
-    /// in this directory.
+    /// entries that stay are untouched. Nothing of what is dropped remains in this directory, or with
+    /// [`crate::log::Options::recycle`] no longer than until its file is zeroed.
     ///
     /// # Errors
-    /// Refuses a segment that is not there, the one being written excepted, and one at which nothing can start.
+    /// Refuses a segment that is not there, the one being written excepted, one at which nothing can start, and an archive
+    /// that holds another segment of the same name. The log is then as it was.
     pub fn retain_from(
         &mut self,
         segment: u32,
@@ -70,16 +72,22 @@ impl Log {
                 sealed.ok_or_else(|| refused("a segment up to it does not begin with a sealed state"))?;
             from = sealed.size;
         }
+        if let Some(archive) = archive {
+            for number in dropped.clone() {
+                copy_to(&self.directory, number, archive)?;
+            }
+        }
         let statement = Retained { from, reason: reason.to_owned() };
         self.append_input(Input::new(InputKind::LogRetained, None, time_ms, &statement)?)?;
         self.commit()?;
         // A checkpoint of entries that are gone could not be compared with anything.
         self.publish_durably()?;
         for number in dropped.clone() {
-            if let Some(archive) = archive {
-                copy_to(&self.directory, number, archive)?;
+            if self.options.recycle {
+                spare::put_aside(&self.directory, number)?;
+            } else {
+                self.directory.remove(&self.directory.segment(number))?;
             }
-            spare::put_aside(&self.directory, number)?;
             self.directory.sync_dir(&self.directory.log())?;
         }
         Ok(dropped)
@@ -89,6 +97,11 @@ impl Log {
 fn copy_to(directory: &Directory, number: u32, archive: &Path) -> Result<()> {
     directory.create(archive)?;
     let bytes = directory.read_segment(number)?;
-    let name = knhk_evidence::verify::segment_name(number);
-    directory.replace(&archive.join(name), &bytes, Durability::Synced)
+    let path = archive.join(knhk_evidence::verify::segment_name(number));
+    if directory.medium().exists(&path) {
+        let there = directory.read_bounded(&path, MAX_SEGMENT_LEN)?;
+        let why = "the archive holds another segment of this name: give each log an archive of its own";
+        return if there == bytes { Ok(()) } else { Err(Error::Layout { path, why }) };
+    }
+    directory.replace(&path, &bytes, Durability::Synced)
 }

@@ -71,21 +71,18 @@ pub fn salvage(directory: impl Into<Directory>, key: &SigningKey, time_ms: i64) 
         directory.rename(&path, &aside.join(segment_name(number)))?;
     }
     directory.sync_dir(&aside)?;
-    if directory.medium().exists(&directory.checkpoint()) {
-        directory.remove(&directory.checkpoint())?;
-        directory.sync_dir(directory.root())?;
-    }
     if cut.committed == 0 {
         directory.remove(&damaged)?;
     } else {
         let file = directory.open(&damaged, How::Write)?;
         file.set_len(cut.committed).map_err(Error::io("truncate", &damaged))?;
-        file.sync_data().map_err(Error::io("sync", &damaged))?;
+        Directory::sync(&*file, &damaged)?;
     }
     directory.sync_dir(&directory.log())?;
-    drop(lock);
 
-    let (mut log, _) = Log::open(&directory, key)?;
+    // The old checkpoint stays until the entry that says what was given up is durable: a crash before that leaves a log
+    // that ends before its checkpoint, which is refused, and can be salvaged again.
+    let (mut log, _) = Log::open_cut(directory, lock, key)?;
     let from = log.state().size();
     let claimed = checkpoint.as_deref().and_then(|note| UnverifiedCheckpoint::parse(note).ok());
     let had = claimed.map_or(0, |checkpoint| checkpoint.claimed().size).max(cut.had).max(from);

@@ -58,6 +58,11 @@ impl Segment {
         self.left || self.used >= most
     }
 
+    /// Whether [`Segment::leave`] was called.
+    pub(crate) fn is_left(&self) -> bool {
+        self.left
+    }
+
     /// Makes the next group belong to the next segment.
     pub(crate) fn leave(&mut self) {
         self.left = true;
@@ -76,7 +81,7 @@ impl Segment {
             return Err(error);
         }
         written?;
-        self.file.sync_data().map_err(|cause| Error::Io { action: "sync", path: path.clone(), cause })?;
+        Directory::sync(&*self.file, &path)?;
         self.used += group.len() as u64;
         Ok(())
     }
@@ -87,7 +92,7 @@ impl Segment {
     pub(crate) fn secure(&self, group: &[u8]) -> Result<()> {
         let path = self.directory.segment(self.number);
         self.file.write_at(group, self.used - group.len() as u64).map_err(Error::io("write", &path))?;
-        self.file.sync_data().map_err(Error::io("sync", &path))?;
+        Directory::sync(&*self.file, &path)?;
         self.directory.sync_dir(&self.directory.log())
     }
 
@@ -98,7 +103,7 @@ impl Segment {
         if self.file.len().map_err(Error::io("inspect", &path))? != self.used {
             self.file.set_len(self.used).map_err(Error::io("truncate", &path))?;
         }
-        self.file.sync_data().map_err(Error::io("sync", &path))
+        Directory::sync(&*self.file, &path)
     }
 
     /// Removes a segment that was begun and never written, for good: were it there again after a power cut, the segment

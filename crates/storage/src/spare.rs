@@ -21,6 +21,7 @@ pub const MAX_SPARES: usize = 2;
 const CHUNK: usize = 1 << 20;
 const READY: &str = "ready-";
 const ZEROING: &str = "zeroing-";
+const DROPPED: &str = "dropped-";
 
 /// A file that is all zeros, durable, and ready to become a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(crate) fn ready(directory: &Directory) -> Result<Vec<Spare>> {
 }
 
 /// Makes one more file ready, of `len` bytes, if fewer than [`MAX_SPARES`] are: out of a file that retention dropped, if
-/// there is one, else anew. Says whether it did.
+/// there is one, else anew. Says whether it did. One thread at a time does this.
 ///
 /// # Errors
 /// A full disk among them; the log then goes on without.
@@ -60,35 +61,50 @@ pub fn prepare(directory: &Directory, len: u64) -> Result<bool> {
     if names.iter().filter(|name| name.starts_with(READY)).count() >= MAX_SPARES {
         return Ok(false);
     }
-    let number = names.iter().filter_map(|name| name.rsplit('-').next()?.parse::<u64>().ok()).max();
-    let fresh = format!("{ZEROING}{}", number.map_or(0, |number| number.wrapping_add(1)));
-    let dropped = names.into_iter().find(|name| name.starts_with(ZEROING));
-    let path = folder.join(dropped.as_deref().unwrap_or(&fresh));
-    let how = if dropped.is_some() { How::Write } else { How::CreateNew };
+    let number = next_number(&names);
+    let path = folder.join(format!("{ZEROING}{number}"));
+    let dropped = names.iter().find(|name| name.starts_with(DROPPED));
+    let how = match dropped {
+        Some(name) => {
+            directory.rename(&folder.join(name), &path)?;
+            How::Write
+        }
+        None => How::CreateNew,
+    };
     let zeroed = zero(directory, &path, how, len);
     if zeroed.is_err() {
         // A half-made file would hold the space that is missing.
         let _ = directory.remove(&path);
     }
     zeroed?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().replacen(ZEROING, READY, 1);
-    directory.rename(&path, &folder.join(name))?;
+    directory.rename(&path, &folder.join(format!("{READY}{number}")))?;
     directory.sync_dir(&folder)?;
     Ok(true)
 }
 
-/// Puts a segment that is no longer wanted aside, to be zeroed and used again; beyond [`MAX_SPARES`] it is removed.
+/// Puts a segment that is no longer wanted aside, to be zeroed and used again by who prepares segments; beyond
+/// [`MAX_SPARES`], or where it cannot be moved, it is removed.
 pub(crate) fn put_aside(directory: &Directory, segment: u32) -> Result<()> {
-    let folder = directory.spare();
-    directory.create(&folder)?;
-    let path = directory.segment(segment);
-    let names = names(directory)?;
-    if names.len() >= MAX_SPARES {
-        return directory.remove(&path);
+    let (folder, path) = (directory.spare(), directory.segment(segment));
+    let has_room = directory.create(&folder).is_ok() && names(directory)?.len() < MAX_SPARES;
+    if has_room && directory.rename(&path, &folder.join(format!("{DROPPED}{segment}"))).is_ok() {
+        return Ok(());
     }
-    let number = names.iter().filter_map(|name| name.rsplit('-').next()?.parse::<u64>().ok()).max();
-    let name = format!("{ZEROING}{}", number.map_or(0, |number| number.wrapping_add(1)));
-    directory.rename(&path, &folder.join(name))
+    directory.remove(&path)
+}
+
+/// Removes what an earlier run did not finish zeroing: it may hold what was dropped.
+pub(crate) fn remove_unfinished(directory: &Directory) -> Result<()> {
+    let unfinished: Vec<_> = names(directory)?.into_iter().filter(|name| !name.starts_with(READY)).collect();
+    for name in &unfinished {
+        directory.remove(&directory.spare().join(name))?;
+    }
+    if unfinished.is_empty() { Ok(()) } else { directory.sync_dir(&directory.spare()) }
+}
+
+fn next_number(names: &[String]) -> u64 {
+    let numbers = names.iter().filter_map(|name| name.rsplit('-').next()?.parse::<u64>().ok());
+    numbers.max().map_or(0, |number| number.wrapping_add(1))
 }
 
 fn names(directory: &Directory) -> Result<Vec<String>> {
@@ -112,5 +128,5 @@ fn zero(directory: &Directory, path: &std::path::Path, how: How, len: u64) -> Re
         at += part as u64;
     }
     file.set_len(len).map_err(Error::io("resize", path))?;
-    file.sync_data().map_err(Error::io("sync", path))
+    Directory::sync(&*file, path)
 }

@@ -36,7 +36,8 @@ pub use self::writer::LogAccess;
 use self::writer::{Message, Writer};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::log::{Extent, Log, Options, Publish, Recovery};
+use crate::log::{Extent, Log, Options, Publish};
+use crate::recovery::Recovery;
 use crate::spare;
 
 /// Slots of one ring, by default: 1 MiB.
@@ -146,10 +147,10 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct ObservationStore {
     shared: Arc<Shared>,
-    messages: SyncSender<Message>,
-    rings: mpsc::Sender<Ring>,
-    sealer: JoinHandle<()>,
-    writer: JoinHandle<Result<Checkpoint>>,
+    /// Until the store is closed, as what follows.
+    messages: Option<SyncSender<Message>>,
+    rings: Option<mpsc::Sender<Ring>>,
+    threads: Option<(JoinHandle<()>, JoinHandle<Result<Checkpoint>>)>,
     opening: Mutex<()>,
 }
 
@@ -199,7 +200,13 @@ impl ObservationStore {
             named("knhk-sealer", move || sealer.run()).map_err(Error::io("start a thread for", &root))?;
         let writer =
             named("knhk-writer", move || writer.run()).map_err(Error::io("start a thread for", &root))?;
-        Ok(Self { messages, rings, sealer, writer, shared, opening: Mutex::new(()) })
+        Ok(Self {
+            messages: Some(messages),
+            rings: Some(rings),
+            threads: Some((sealer, writer)),
+            shared,
+            opening: Mutex::new(()),
+        })
     }
 
     /// Opens an appender for a producer: its opening is durable when this returns.
@@ -231,7 +238,8 @@ impl ObservationStore {
         let (appender, ring) = appender::pair(&options, opened, &self.shared);
         self.shared.producers.fetch_add(1, Ordering::AcqRel);
         // A sealer that has ended has stopped the store with it.
-        self.rings.send(ring).map_err(|_| self.stopped())?;
+        let rings = self.rings.as_ref().ok_or_else(|| self.stopped())?;
+        rings.send(ring).map_err(|_| self.stopped())?;
         Ok(appender)
     }
 
@@ -257,7 +265,8 @@ impl ObservationStore {
     ) -> Result<T> {
         let (answer, answered) = mpsc::sync_channel(1);
         let job = Message::job(work, answer);
-        self.messages.send(job).map_err(|_| self.stopped())?;
+        let messages = self.messages.as_ref().ok_or_else(|| self.stopped())?;
+        messages.send(job).map_err(|_| self.stopped())?;
         answered.recv().map_err(|_| self.stopped())
     }
 
@@ -282,18 +291,36 @@ impl ObservationStore {
     ///
     /// # Errors
     /// What stopped the writer, if something did.
-    pub fn close(self) -> Result<Checkpoint> {
-        self.shared.closing.store(true, Ordering::Release);
-        let Self { shared, messages, sealer, writer, rings, .. } = self;
-        drop((messages, rings));
+    pub fn close(mut self) -> Result<Checkpoint> {
+        self.let_go();
+        let Some((sealer, writer)) = self.threads.take() else { return Err(self.stopped()) };
         sealer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let closed = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        shared.stop(closed.as_ref().err().map_or("the store was closed", |_| "the writer stopped"));
-        closed
+        // What was refused or could not be sealed stopped the store before it was closed.
+        let cause = self.shared.stop("the store was closed");
+        match closed {
+            Ok(_) if cause != "the store was closed" => Err(Error::Poisoned { cause }),
+            closed => closed,
+        }
+    }
+
+    /// Takes no more; the threads end when they have done what is there.
+    fn let_go(&mut self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.messages = None;
+        self.rings = None;
     }
 
     fn stopped(&self) -> Error {
         Error::Poisoned { cause: self.shared.cause() }
+    }
+}
+
+impl Drop for ObservationStore {
+    /// A store that is dropped closes behind its owner's back, and nobody is told how that went. [`ObservationStore::close`]
+    /// it instead.
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
@@ -306,5 +333,10 @@ fn named<T: Send + 'static>(
 }
 
 fn log_options(options: StoreOptions) -> Options {
-    Options { publish: Publish::OnRequest, verify: options.verify, ..Options::default() }
+    Options {
+        publish: Publish::OnRequest,
+        verify: options.verify,
+        recycle: options.prepare,
+        ..Options::default()
+    }
 }

@@ -16,7 +16,8 @@ use knhk_storage::{Error, Log, Options, prove, read, spare};
 
 /// A log of five segments, still open.
 fn rolled(dir: &Path) -> Log {
-    let mut log = Log::create(dir, &key(), NOW_MS).unwrap();
+    let options = Options { recycle: true, ..Options::default() };
+    let mut log = Log::create_with(dir, &key(), NOW_MS, options).unwrap();
     intern(&mut log);
     for i in 0..4 {
         group(&mut log, 3, &format!("g{i}"));
@@ -101,9 +102,15 @@ fn dropped_payloads_are_in_no_file_once_the_files_are_ready_again() {
     let dir = scratch();
     let mut log = rolled(dir.path());
     assert!(on_disk(dir.path(), "g0"));
+    log.retain_from(1, None, "", NOW_MS).unwrap();
+    assert!(on_disk(dir.path(), "g0"), "kept to be used again");
+    drop(log);
+    let (mut log, _) =
+        Log::open_with(dir.path(), &key(), Options { recycle: true, ..Options::default() }).unwrap();
+    assert!(!on_disk(dir.path(), "g0"), "nobody has zeroed it, so opening removes it");
     log.retain_from(2, None, "", NOW_MS).unwrap();
     while spare::prepare(&log.directory(), 1 << 20).unwrap() {}
-    assert!(!on_disk(dir.path(), "g0"));
+    assert!(!on_disk(dir.path(), "g1"));
     // A recycled file becomes a segment; nothing of its earlier life is read.
     log.roll();
     group(&mut log, 1, "recycled");

@@ -1,5 +1,6 @@
 //! How far each producer's observations have come, and who waits for it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -83,7 +84,9 @@ pub(crate) struct Shared {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    wakers: Vec<Waker>,
+    /// By the number of who waits.
+    wakers: BTreeMap<u64, Waker>,
+    next: u64,
     /// Why nothing will move any more.
     stopped: Option<String>,
 }
@@ -141,14 +144,15 @@ impl Shared {
     pub(crate) fn wake(&self) {
         let wakers = std::mem::take(&mut self.waiting().wakers);
         self.moved.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
     }
 
-    /// Says that nothing will move any more. The first cause stands.
-    pub(crate) fn stop(&self, cause: &str) {
-        self.waiting().stopped.get_or_insert_with(|| cause.to_owned());
+    /// Says that nothing will move any more. The first cause stands, and is given back.
+    pub(crate) fn stop(&self, cause: &str) -> String {
+        let cause = self.waiting().stopped.get_or_insert_with(|| cause.to_owned()).clone();
         self.closing.store(true, Ordering::Release);
         self.wake();
+        cause
     }
 
     pub(crate) fn cause(&self) -> String {
@@ -178,11 +182,13 @@ pub struct Reached {
     marks: Option<Arc<Marks>>,
     appends: u64,
     level: Level,
+    /// Under which number its task waits, if it does.
+    number: Option<u64>,
 }
 
 impl Reached {
     pub(super) fn new(shared: Arc<Shared>, ticket: Ticket, level: Level) -> Self {
-        Self { marks: shared.marks(ticket.producer), shared, appends: ticket.appends, level }
+        Self { marks: shared.marks(ticket.producer), shared, appends: ticket.appends, level, number: None }
     }
 
     /// Whether it has.
@@ -215,13 +221,35 @@ impl Future for Reached {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Marks are set before the lock is taken to wake, so a mark that is missed here wakes this task later.
-        let mut waiting = self.shared.waiting();
-        if let Some(done) = self.now(&waiting) {
+        let this = self.get_mut();
+        let mut waiting = this.shared.waiting();
+        if let Some(done) = this.now(&waiting) {
             return Poll::Ready(done);
         }
-        if !waiting.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            waiting.wakers.push(context.waker().clone());
-        }
+        let number = *this.number.get_or_insert_with(|| {
+            waiting.next = waiting.next.wrapping_add(1);
+            waiting.next
+        });
+        waiting.wakers.insert(number, context.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.shared.waiting().wakers.remove(&number);
+        }
+    }
+}
+
+/// Stops the store when a thread of it ends without having said why: by a panic.
+pub(crate) struct StopOnPanic(pub(crate) Arc<Shared>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop("a thread of the store panicked");
+        }
     }
 }

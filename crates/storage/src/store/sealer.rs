@@ -14,7 +14,7 @@ use rtrb::Consumer;
 
 use super::StoreOptions;
 use super::appender::{OpenedProducer, Slot, ended_at};
-use super::levels::{Marks, Shared};
+use super::levels::{Marks, Shared, StopOnPanic};
 use super::writer::{Buffers, Message, Upto};
 
 /// The sealer's end of a producer's ring.
@@ -97,6 +97,7 @@ impl Sealer {
     }
 
     pub(super) fn run(mut self) {
+        let _guard = StopOnPanic(Arc::clone(&self.shared));
         loop {
             // Asked before draining: what was appended before the store began to close is drained.
             let closing = self.shared.closing.load(Ordering::Acquire);

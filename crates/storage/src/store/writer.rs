@@ -20,7 +20,7 @@ use knhk_evidence::state::LogState;
 
 use super::StoreOptions;
 use super::appender::OpenedProducer;
-use super::levels::{Level, Marks, Shared};
+use super::levels::{Level, Marks, Shared, StopOnPanic};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::spare;
@@ -217,6 +217,7 @@ impl Writer {
 
     /// Works until nobody can send any more, then closes the log.
     pub(super) fn run(mut self) -> Result<Checkpoint> {
+        let _guard = StopOnPanic(Arc::clone(&self.shared));
         if let Err(error) = self.work() {
             self.shared.stop(&error.to_string());
             return Err(error);
@@ -225,6 +226,7 @@ impl Writer {
             // A spare is a convenience; that it failed is told when a segment is written without it.
             let _ = preparing.join();
         }
+        spare::remove_unfinished(&self.log.directory())?;
         let checkpoint = self.log.close()?;
         mark(&self.uncertified, Level::Certified);
         self.shared.wake();
@@ -286,6 +288,19 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<()> {
+        self.write_group()?;
+        mark(&self.upto, Level::Durable);
+        self.shared.durable.fetch_add(std::mem::take(&mut self.observations), Ordering::Relaxed);
+        self.shared.blocks.fetch_add(std::mem::take(&mut self.blocks), Ordering::Relaxed);
+        self.shared.commits.fetch_add(1, Ordering::Release);
+        self.remember_uncertified();
+        self.jobs.drain(..).for_each(Job::answer);
+        self.shared.wake();
+        self.follow_segments()
+    }
+
+    /// Makes the group durable, however long the disk is full.
+    fn write_group(&mut self) -> Result<()> {
         loop {
             match self.log.commit() {
                 Ok(_) => break,
@@ -301,14 +316,7 @@ impl Writer {
             }
         }
         self.shared.disk_full.store(false, Ordering::Release);
-        mark(&self.upto, Level::Durable);
-        self.shared.durable.fetch_add(std::mem::take(&mut self.observations), Ordering::Relaxed);
-        self.shared.blocks.fetch_add(std::mem::take(&mut self.blocks), Ordering::Relaxed);
-        self.shared.commits.fetch_add(1, Ordering::Release);
-        self.remember_uncertified();
-        self.jobs.drain(..).for_each(Job::answer);
-        self.shared.wake();
-        self.follow_segments()
+        Ok(())
     }
 
     /// Of each producer only the latest place matters.
@@ -349,7 +357,16 @@ impl Writer {
             let from = oldest.min(self.shared.hold_from.load(Ordering::Acquire));
             if from > self.log.segments()?.start {
                 let time_ms = self.log.state().time_ms();
-                self.log.retain_from(from, None, "keep_segments", time_ms)?;
+                match self.log.retain_from(from, None, "keep_segments", time_ms) {
+                    Err(Error::NoSpace { .. }) => {
+                        // What was begun is finished, and the next commit tries again.
+                        self.segment = None;
+                        self.write_group()?;
+                    }
+                    dropped => {
+                        dropped?;
+                    }
+                }
             }
         }
         self.prepare();

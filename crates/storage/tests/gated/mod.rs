@@ -1,5 +1,7 @@
 //! The real file system with a hand on it: syncs that hang or fail, a disk that is full.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
