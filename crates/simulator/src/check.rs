@@ -21,7 +21,7 @@ pub(crate) fn content(directory: &Directory, model: &mut Model) -> Result<(), St
             may_begin = may_begin.max(retained_from(input).map_or(0, |(from, _)| from));
         }
         if segment.is_none() {
-            if located.index < model.first {
+            if located.index < model.gone {
                 return Err(format!("entry {} was dropped and is there", located.index));
             }
             model.first = located.index;

@@ -405,11 +405,17 @@ impl Life {
             let flipped = format!("bit {bit} of byte {at} of {}", path.display());
             let refused = |error: Option<Error>, by: &str| match error {
                 None => Err(format!("{flipped} is flipped, and {by} accepts it")),
-                Some(error) if path.parent() != Some(&Path::new(ROOT).join("log")) => drop_ok(&error),
-                // Damage in a segment has a place, or the log ends too early and says so.
-                Some(Error::Evidence(error)) if error.place().is_some() => Ok(()),
-                Some(error @ (Error::NotALog { .. } | Error::Layout { .. })) => drop_ok(&error),
-                Some(error) => Err(format!("{flipped}: {by} names no place: {error}")),
+                Some(error) => {
+                    // Damage in a segment has a place, or the log ends too early and says so.
+                    let placed = match &error {
+                        Error::Evidence(error) => error.place().is_some(),
+                        other => matches!(other, Error::NotALog { .. } | Error::Layout { .. }),
+                    };
+                    if placed || path.parent() != Some(&Path::new(ROOT).join("log")) {
+                        return Ok(());
+                    }
+                    Err(format!("{flipped}: {by} names no place: {error}"))
+                }
             };
             let key = self.keys.last().unwrap();
             refused(
@@ -427,10 +433,6 @@ impl Life {
         }
         Ok(())
     }
-}
-
-fn drop_ok(_: &Error) -> Result<(), String> {
-    Ok(())
 }
 
 fn is_evidence(path: &Path) -> bool {

@@ -75,8 +75,10 @@ pub(crate) struct Model {
     pub(crate) entries: BTreeMap<u64, Expected>,
     /// Size of the log that was acknowledged.
     pub(crate) size: u64,
-    /// Index of the first entry that must still be there.
+    /// Index of the first entry that is there.
     pub(crate) first: u64,
+    /// Entries before this one were dropped for good; what a retention that failed had dropped may come back.
+    pub(crate) gone: u64,
     /// Entries that were appended since.
     open: Vec<(u64, Expected)>,
     /// Size of the log if the group of `open` becomes durable; `None` before its commit was tried.
