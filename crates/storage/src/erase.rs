@@ -48,6 +48,8 @@ impl Log {
                 self.segment = Some(Segment::reopen(&self.directory, number, used)?);
             }
         }
+        // Also for an earlier call that failed between its rename and its sync.
+        self.directory.sync_dir(&self.directory.log())?;
         Ok(erased)
     }
 }
