@@ -322,7 +322,7 @@ impl Life {
                 return Err(format!("a follower got entry {} instead of {next:?}", located.index));
             }
             self.model
-                .settle(located.index, &located.entry, true)
+                .compare(located.index, &located.entry, true)
                 .map_err(|why| format!("a follower: {why}"))?;
             next = Some(located.index + 1);
         }

@@ -367,7 +367,7 @@ impl Life {
     pub(crate) fn recovered(&mut self) -> Result<(), String> {
         self.unless_failed(|life| {
             check::content(&life.directory, &mut life.model)?;
-            check::verified(&life.directory, &life.model, &life.keys[0])
+            check::verified(&life.directory, &life.model, &life.keys)
         })
     }
 
@@ -392,7 +392,7 @@ impl Life {
         self.log.take().unwrap().close().map_err(|error| format!("cannot close: {error}"))?;
         self.disk.settle();
         check::content(&self.directory, &mut self.model)?;
-        check::verified(&self.directory, &self.model, &self.keys[0])?;
+        check::verified(&self.directory, &self.model, &self.keys)?;
         let files: Vec<_> = self.disk.files().into_iter().filter(|path| is_evidence(path)).collect();
         for _ in 0..3 {
             let path = &files[self.rng.index(files.len())];
