@@ -34,7 +34,7 @@ impl Life {
         match self.rng.below(100) {
             0..=21 => self.block(),
             22..=31 => self.receipt(),
-            32..=38 => self.input(),
+            32..=38 => Ok(self.input()),
             39..=42 => self.name(),
             43..=62 => Ok(self.commit()),
             63..=66 => Ok(self.publish()),
@@ -205,11 +205,11 @@ impl Life {
         Ok(Ok(()))
     }
 
-    fn input(&mut self) -> Done {
+    fn input(&mut self) -> Result<(), Error> {
         let body = "x".repeat(self.rng.index(600));
         let input = Input::new(InputKind::CycleDue, Some("finance"), self.disk.now_ms(), &body).unwrap();
         self.note(|| "appends an input".into());
-        Ok(self.append_input(input))
+        self.append_input(input)
     }
 
     fn name(&mut self) -> Done {
@@ -258,6 +258,7 @@ impl Life {
             if self.model.first <= first && !self.disk.has_stopped() && !self.take_injected() {
                 return Err("nothing was dropped".into());
             }
+            self.model.gone = self.model.first;
         }
         Ok(Ok(()))
     }
@@ -321,7 +322,7 @@ impl Life {
                 return Err(format!("a follower got entry {} instead of {next:?}", located.index));
             }
             self.model
-                .settle(located.index, &located.entry, true)
+                .compare(located.index, &located.entry, true)
                 .map_err(|why| format!("a follower: {why}"))?;
             next = Some(located.index + 1);
         }

@@ -16,12 +16,12 @@ pub(crate) fn content(directory: &Directory, model: &mut Model) -> Result<(), St
         if located.index != first {
             return Err(format!("entry {} stands where {first} is due", located.index));
         }
-        model.settle(located.index, &located.entry, segment != Some(located.segment))?;
+        model.compare(located.index, &located.entry, segment != Some(located.segment))?;
         if let Entry::Input(input) = &located.entry {
             may_begin = may_begin.max(retained_from(input).map_or(0, |(from, _)| from));
         }
         if segment.is_none() {
-            if located.index < model.first {
+            if located.index < model.gone {
                 return Err(format!("entry {} was dropped and is there", located.index));
             }
             model.first = located.index;
@@ -39,8 +39,12 @@ pub(crate) fn content(directory: &Directory, model: &mut Model) -> Result<(), St
 }
 
 /// The log verifies, and agrees with every checkpoint that was ever shown and with what producers lost.
-pub(crate) fn verified(directory: &Directory, model: &Model, first_key: &SigningKey) -> Result<(), String> {
+pub(crate) fn verified(directory: &Directory, model: &Model, keys: &[SigningKey]) -> Result<(), String> {
     let kept: Vec<_> = model.shown.range(model.first..).map(|(_, (_, note))| note.as_str()).collect();
+    // A key hands over to the later ones; but a log whose beginning was dropped vouches for the key in force alone.
+    let in_force = keys.iter().find(|key| Some(key.verifying_key().to_string().as_str()) == model.key());
+    let first_key =
+        if model.first == 0 { keys.first() } else { in_force }.ok_or("there is no key in force")?;
     let audit = Audit { trusted: Some(first_key.verifying_key()), kept: &kept, ..Audit::default() };
     let report = audit::verify_with(directory, &audit, &mut |_| {})
         .map_err(|error| format!("{} checkpoints were shown, and: {error}", kept.len()))?;

@@ -1,5 +1,7 @@
 //! The bytes of one file: as the page cache has them, as the disk has them, and what lies between.
 
+use std::cmp::Ordering;
+
 use crate::rng::Rng;
 use crate::survival::Survival;
 
@@ -71,7 +73,7 @@ impl Content {
         for (i, change) in changes.iter().enumerate() {
             match survival {
                 Survival::Nothing | Survival::Names => {}
-                Survival::Everything | Survival::Contents => apply(&mut self.disk, change, &mut |_| true),
+                Survival::Everything | Survival::Contents => whole(&mut self.disk, change),
                 Survival::Lengths => match change {
                     Change::Write { offset, bytes } => {
                         let len = self.disk.len().max(offset + bytes.len());
@@ -79,15 +81,18 @@ impl Content {
                     }
                     Change::Len(len) => self.disk.resize(*len, 0),
                 },
-                Survival::Prefix if i < edge => apply(&mut self.disk, change, &mut |_| true),
-                Survival::Prefix if i == edge => {
-                    let sectors = rng.index(16);
+                Survival::Prefix => {
+                    // Whole before the edge, torn at it, gone behind it.
+                    let sectors = match i.cmp(&edge) {
+                        Ordering::Less => usize::MAX,
+                        Ordering::Equal => rng.index(16),
+                        Ordering::Greater => 0,
+                    };
                     apply(&mut self.disk, change, &mut |sector| sector < sectors);
                 }
-                Survival::Prefix => {}
                 Survival::Subset => match rng.below(3) {
                     0 => {}
-                    1 => apply(&mut self.disk, change, &mut |_| true),
+                    1 => whole(&mut self.disk, change),
                     _ => apply(&mut self.disk, change, &mut |_| rng.once_in(2)),
                 },
             }
@@ -100,6 +105,10 @@ impl Content {
         self.disk[offset] ^= 1 << bit;
         self.cache[offset] ^= 1 << bit;
     }
+}
+
+fn whole(to: &mut Vec<u8>, change: &Change) {
+    apply(to, change, &mut |_| true);
 }
 
 fn put(to: &mut Vec<u8>, offset: usize, bytes: &[u8]) {

@@ -368,7 +368,7 @@ impl Life {
     pub(crate) fn recovered(&mut self) -> Result<(), String> {
         self.unless_failed(|life| {
             check::content(&life.directory, &mut life.model)?;
-            check::verified(&life.directory, &life.model, &life.keys[0])
+            check::verified(&life.directory, &life.model, &life.keys)
         })
     }
 
@@ -393,7 +393,7 @@ impl Life {
         self.log.take().unwrap().close().map_err(|error| format!("cannot close: {error}"))?;
         self.disk.settle();
         check::content(&self.directory, &mut self.model)?;
-        check::verified(&self.directory, &self.model, &self.keys[0])?;
+        check::verified(&self.directory, &self.model, &self.keys)?;
         let files: Vec<_> = self.disk.files().into_iter().filter(|path| is_evidence(path)).collect();
         for _ in 0..3 {
             let path = &files[self.rng.index(files.len())];
@@ -406,11 +406,17 @@ impl Life {
             let flipped = format!("bit {bit} of byte {at} of {}", path.display());
             let refused = |error: Option<Error>, by: &str| match error {
                 None => Err(format!("{flipped} is flipped, and {by} accepts it")),
-                Some(error) if path.parent() != Some(&Path::new(ROOT).join("log")) => drop_ok(&error),
-                // Damage in a segment has a place, or the log ends too early and says so.
-                Some(Error::Evidence(error)) if error.place().is_some() => Ok(()),
-                Some(error @ (Error::NotALog { .. } | Error::Layout { .. })) => drop_ok(&error),
-                Some(error) => Err(format!("{flipped}: {by} names no place: {error}")),
+                Some(error) => {
+                    // Damage in a segment has a place, or the log ends too early and says so.
+                    let placed = match &error {
+                        Error::Evidence(error) => error.place().is_some(),
+                        other => matches!(other, Error::NotALog { .. } | Error::Layout { .. }),
+                    };
+                    if placed || path.parent() != Some(&Path::new(ROOT).join("log")) {
+                        return Ok(());
+                    }
+                    Err(format!("{flipped}: {by} names no place: {error}"))
+                }
             };
             let key = self.keys.last().unwrap();
             refused(
@@ -428,10 +434,6 @@ impl Life {
         }
         Ok(())
     }
-}
-
-fn drop_ok(_: &Error) -> Result<(), String> {
-    Ok(())
 }
 
 fn is_evidence(path: &Path) -> bool {

@@ -14,7 +14,7 @@ use knhk_evidence::{Hash, canonical};
 pub(crate) enum Erased {
     No,
     Yes,
-    /// Running stopped while it was being erased.
+    /// Erasing it was stopped or failed, and it may come back.
     Perhaps,
 }
 
@@ -29,9 +29,9 @@ pub(crate) enum Expected {
 }
 
 impl Expected {
-    /// Compares it with what the log holds, and settles what was open about its payloads.
-    fn settle(&mut self, actual: &Entry) -> Result<(), String> {
-        let same = match (&mut *self, actual) {
+    /// Compares it with what the log holds.
+    fn compare(&self, actual: &Entry) -> Result<(), String> {
+        let same = match (self, actual) {
             (Self::Key { old, new }, Entry::KeyChange(change)) => *old == change.old && *new == change.new,
             (Self::Input(input), Entry::Input(actual)) => input == actual,
             (Self::Retained { reason }, Entry::Input(actual)) => {
@@ -41,13 +41,14 @@ impl Expected {
                 bytes == signed.bytes() && signature == signed.signature() && body == actual
             }
             (Self::Block { sector, records, payloads: expected }, Entry::Block { block, payloads }) => {
-                for (i, (payload, erased)) in expected.iter_mut().enumerate() {
+                for (i, (payload, erased)) in expected.iter().enumerate() {
                     let held = payloads.as_ref().map_or(Some(&[][..]), |payloads| payloads.get(i));
                     let gone = held.is_none();
                     match *erased {
                         Erased::No if gone => return Err(format!("payload {i} is gone")),
                         Erased::Yes if !gone => return Err(format!("payload {i} was erased and is there")),
-                        _ => *erased = if gone { Erased::Yes } else { Erased::No },
+                        // What an erasure that failed had done may come back, so nothing is settled.
+                        _ => {}
                     }
                     if held.is_some_and(|held| held != payload.as_slice()) {
                         return Err(format!("payload {i} has other bytes"));
@@ -75,8 +76,10 @@ pub(crate) struct Model {
     pub(crate) entries: BTreeMap<u64, Expected>,
     /// Size of the log that was acknowledged.
     pub(crate) size: u64,
-    /// Index of the first entry that must still be there.
+    /// Index of the first entry that is there.
     pub(crate) first: u64,
+    /// Entries before this one were dropped for good; what a retention that failed had dropped may come back.
+    pub(crate) gone: u64,
     /// Entries that were appended since.
     open: Vec<(u64, Expected)>,
     /// Size of the log if the group of `open` becomes durable; `None` before its commit was tried.
@@ -148,11 +151,11 @@ impl Model {
     }
 
     /// Compares an entry of the log with what was promised.
-    pub(crate) fn settle(&mut self, index: u64, actual: &Entry, may_be_seal: bool) -> Result<(), String> {
-        match (self.entries.get_mut(&index), actual) {
+    pub(crate) fn compare(&self, index: u64, actual: &Entry, may_be_seal: bool) -> Result<(), String> {
+        match (self.entries.get(&index), actual) {
             (None, Entry::Input(input)) if may_be_seal && input.kind == InputKind::LogSealed => Ok(()),
             (None, _) => Err(format!("nobody appended entry {index}: {actual:?}")),
-            (Some(expected), _) => expected.settle(actual).map_err(|why| format!("entry {index}: {why}")),
+            (Some(expected), _) => expected.compare(actual).map_err(|why| format!("entry {index}: {why}")),
         }
     }
 

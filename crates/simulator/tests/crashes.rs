@@ -1,5 +1,9 @@
 //! Seeded crashes: whatever happens, what was acknowledged is there.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and tells what it did"
+)]
 
 use std::panic::catch_unwind;
 

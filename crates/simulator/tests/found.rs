@@ -256,3 +256,23 @@ fn what_a_full_disk_cut_off_does_not_come_back_behind_a_segment() {
         Log::open(&directory, &key()).unwrap();
     }
 }
+
+#[test]
+fn what_was_erased_at_the_second_try_stays_erased() {
+    for operation in 1..8 {
+        let (disk, directory, mut log) = created();
+        observation(&mut log, "secret");
+        log.commit().unwrap();
+        let at = disk.operations() + operation;
+        disk.plan(|plan| plan.fail_at.extend([at]));
+        let all = BTreeSet::from([0]);
+        if log.erase(&all).is_err() {
+            drop(log);
+            Log::open(&directory, &key()).unwrap().0.erase(&all).unwrap();
+        }
+        disk.restart(Stop::PowerCut(Survival::Nothing));
+        Log::open(&directory, &key()).unwrap();
+        let erased = audit::verify(&directory, None, &[]).unwrap().counts.payloads_erased;
+        assert_eq!(erased, 1, "operation {operation} failed");
+    }
+}

@@ -53,6 +53,8 @@ impl Log {
                 self.segment = Some(segment);
             }
         }
+        // Also for an earlier call that failed between its rename and its sync.
+        self.directory.sync_dir(&self.directory.log())?;
         Ok(erased)
     }
 }
