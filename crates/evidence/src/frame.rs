@@ -335,6 +335,23 @@ pub fn signed_behind(size: u64, key: &VerifyingKey, bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether two segments are the same but for payloads that were erased in one of them: every frame, and every body but
+/// those of payloads.
+pub fn same_but_for_payloads(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while one.len() == other.len() && at < one.len() {
+        let frame = |bytes: &[u8]| FrameHeader::from_bytes(bytes.get(at..)?.first_chunk()?).ok();
+        let (Some(header), Some(theirs)) = (frame(one), frame(other)) else { return false };
+        let end = at + FRAME_HEADER_LEN + header.len as usize;
+        let bodies_differ = one.get(at..end) != other.get(at..end);
+        if header.checksum() != theirs.checksum() || (bodies_differ && header.kind != FrameKind::Payloads) {
+            return false;
+        }
+        at = end;
+    }
+    one.len() == other.len() && at == one.len()
+}
+
 /// Where the last commit frame ends that lies whole before byte `limit` of a segment: what can be kept of a segment that
 /// is damaged there.
 pub fn last_commit_before(start: Chain, bytes: &[u8], limit: u64) -> usize {
@@ -484,6 +501,24 @@ mod tests {
         let tail = tail(&holed);
         assert_eq!(tail.committed, last - group_len);
         assert_eq!(tail.broken.unwrap().place().unwrap().offset, (last - group_len) as u64);
+    }
+
+    #[test]
+    fn segments_that_differ_in_payloads_alone_are_the_same() {
+        let segment = |input: &[u8], payload: &[u8]| {
+            let (mut chain, mut out) = (Chain::default(), Vec::new());
+            chain.append(FrameKind::Input, &[input], &mut out).unwrap();
+            chain.append(FrameKind::Payloads, &[payload], &mut out).unwrap();
+            chain.append(FrameKind::Receipt, &[b"r"], &mut out).unwrap();
+            out
+        };
+        let whole = segment(b"input", b"text");
+        assert!(same_but_for_payloads(&whole, &whole));
+        assert!(same_but_for_payloads(&whole, &segment(b"input", b"\0\0\0\0")));
+        assert!(!same_but_for_payloads(&whole, &segment(b"other", b"text")));
+        assert!(!same_but_for_payloads(&whole, &segment(b"input", b"longer")));
+        assert!(!same_but_for_payloads(&whole, &whole[..whole.len() - 1]));
+        assert!(!same_but_for_payloads(&[0; 40], &[1; 40]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use knhk_evidence::frame::MAX_SEGMENT_LEN;
+use knhk_evidence::frame::{MAX_SEGMENT_LEN, same_but_for_payloads};
 use knhk_evidence::input::{Input, InputKind};
 use knhk_evidence::sealed::Retained;
 
@@ -101,7 +101,10 @@ fn copy_to(directory: &Directory, number: u32, archive: &Path) -> Result<()> {
     if directory.medium().exists(&path) {
         let there = directory.read_bounded(&path, MAX_SEGMENT_LEN)?;
         let why = "the archive holds another segment of this name: give each log an archive of its own";
-        return if there == bytes { Ok(()) } else { Err(Error::Layout { path, why }) };
+        // An earlier try may have copied it; what was erased since is to be erased there too.
+        if !same_but_for_payloads(&there, &bytes) {
+            return Err(Error::Layout { path, why });
+        }
     }
     directory.replace(&path, &bytes, Durability::Synced)
 }
