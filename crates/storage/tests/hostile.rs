@@ -160,7 +160,7 @@ fn a_salvage_that_was_interrupted_can_be_done_again() {
 #[test]
 fn nothing_is_certified_that_could_not_be_published() {
     let (dir, gate) = (scratch(), Gated::default());
-    let options = StoreOptions { publish_interval: Duration::from_secs(3600), ..StoreOptions::default() };
+    let options = StoreOptions { publish_interval: Duration::from_hours(1), ..StoreOptions::default() };
     let store = store(Directory::on(Arc::new(gate.clone()), dir.path()), options);
     let mut appender = store.appender(shop(), NOW_MS).unwrap();
     let ticket = appender.append(&record()).unwrap();
@@ -188,7 +188,7 @@ fn a_panic_on_the_writers_thread_stops_the_store_and_leaves_nobody_waiting() {
     let (said, heard) = mpsc::channel();
     thread::spawn(move || said.send(before.wait()));
     // The wait ends; with what depends on how far the writer had come.
-    heard.recv_timeout(Duration::from_secs(60)).unwrap().ok();
+    heard.recv_timeout(Duration::from_mins(1)).unwrap().ok();
     while appender.append(&record()).is_ok() {
         thread::yield_now();
     }
