@@ -220,6 +220,9 @@ impl Log {
             checkpoint_missing: checkpoint.is_none(),
             report,
         };
+        // An earlier writer may have been stopped between a rename and its sync; nothing may be written to a file whose name
+        // a power cut would give back to another.
+        directory.sync_dir(&directory.log())?;
         let segment = if tail.committed > 0 {
             let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
             segment.cut_off_room()?;
