@@ -276,3 +276,25 @@ fn what_was_erased_at_the_second_try_stays_erased() {
         assert_eq!(erased, 1, "operation {operation} failed");
     }
 }
+
+#[test]
+fn a_segment_that_was_rewritten_and_not_synced_is_not_written_on() {
+    for operation in 0..6 {
+        let (disk, directory, mut log) = created();
+        observation(&mut log, "secret");
+        log.commit().unwrap();
+        stop_after(&disk, operation, Stop::Kill);
+        let _ = log.erase(&BTreeSet::from([0]));
+        drop(log);
+        disk.restart(Stop::Kill);
+        let mut log = Log::open(&directory, &key()).unwrap().0;
+        input(&mut log, 10);
+        log.commit().unwrap();
+        let note = log.checkpoint_note().to_owned();
+        drop(log);
+        disk.restart(Stop::PowerCut(Survival::Nothing));
+        Log::open(&directory, &key()).unwrap();
+        let kept = audit::verify(&directory, None, &[&note]);
+        assert!(kept.is_ok(), "operation {operation}: {kept:?}");
+    }
+}

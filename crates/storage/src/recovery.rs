@@ -114,6 +114,9 @@ impl Log {
             signed: report.tree_size - report.covered,
             report,
         };
+        // An earlier writer may have been stopped between a rename and its sync; nothing may be written to a file whose name
+        // a power cut would give back to another.
+        directory.sync_dir(&directory.log())?;
         let segment = if tail.committed > 0 {
             let segment = Segment::reopen(&directory, last, tail.committed as u64)?;
             segment.cut_off_room()?;

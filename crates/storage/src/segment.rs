@@ -86,14 +86,13 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes what was read from the segment's last group, and the segment's name, durable: whoever wrote it may have been
+    /// Makes what was read from the segment's last group durable: whoever wrote it may have been
     /// stopped before the sync, or after a sync that failed, and then the group is in memory alone. A sync by itself
     /// would not do, since after a failed one the operating system takes its pages for written.
     pub(crate) fn secure(&self, group: &[u8]) -> Result<()> {
         let path = self.directory.segment(self.number);
         self.file.write_at(group, self.used - group.len() as u64).map_err(Error::io("write", &path))?;
-        Directory::sync(&*self.file, &path)?;
-        self.directory.sync_dir(&self.directory.log())
+        Directory::sync(&*self.file, &path)
     }
 
     /// Cuts off what lies behind the frames, and makes that durable: also what was cut off before, by a writer that ran out
