@@ -229,6 +229,8 @@ impl Life {
                     Ok(())
                 }
                 Err(Error::NoSpace { .. }) => self.is_full(),
+                // The next failure may have been due just then.
+                Err(again) if self.disk.injected() > self.tally.injected => self.went_wrong(&again),
                 Err(again) if !self.disk.has_stopped() => Err(format!("{error}; and then: {again}")),
                 _ => Ok(()),
             };
