@@ -18,7 +18,7 @@ use crate::cli::{self, Format};
 use crate::error::CliError;
 use crate::table::{Table, instant, thousands};
 use crate::verify::read_key;
-use crate::{bounded, choice, exit, json};
+use crate::{bounded, choice, exit, json, kept};
 
 /// Writes a bundle.
 pub(crate) fn make(args: &cli::Bundle, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -95,7 +95,8 @@ fn find_observations(dir: &Path, wanted: &[String]) -> Result<BTreeSet<u64>, Cli
         }
     }
     if let Some((id, _)) = ids.iter().find(|(_, count)| **count == 0) {
-        return Err(CliError::NothingToProve { what: (*id).to_owned() });
+        let begins_at = kept::start(dir)?.map_or(0, |state| state.size);
+        return Err(CliError::NoEvent { id: (*id).to_owned(), of: None, elsewhere: Vec::new(), begins_at });
     }
     Ok(sequences)
 }

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     #[command(after_help = "Example: knhk receipts list --data DATA")]
     Receipts(Receipts),
-    /// Verify a log, and show that it only grew.
+    /// Verify, prove, export, seal, retain, erase from and salvage a log.
     #[command(subcommand)]
     #[command(after_help = "Example: knhk log verify DATA --key verifier.pub")]
     Log(LogCommand),
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Measure what this machine does: appending, durability, sealing, verification.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk bench append --producers 1,4")]
     Bench(Bench),
     /// Explain an error or finding code, e.g. KNHK-E1301.
     #[command(after_help = "Example: knhk explain KNHK-E1301")]
@@ -533,14 +534,18 @@ pub(crate) struct Replay {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// Append fixed records: back to back, and at a rate.
+    #[command(after_help = "Example: knhk bench append --producers 1,4")]
     Append(Measurement),
     /// Make observations durable at a rate, while a follower reads everything again before it is recycled.
     ///
     /// Fails if what was appended, what became durable and what was read again is not the same.
+    #[command(after_help = "Example: knhk bench durable --rate 1000000 --seconds 30 --data /mnt/nvme")]
     Durable(Measurement),
     /// Seal blocks: hash, frame and write them, step by step.
+    #[command(after_help = "Example: knhk bench seal")]
     Seal(Measurement),
     /// Verify 100,000 receipts and the blocks of 1,000,000 observations, by roots and by every signature.
+    #[command(after_help = "Example: knhk bench verify --data DATA")]
     Verify(Measurement),
 }
 

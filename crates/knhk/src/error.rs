@@ -1,5 +1,6 @@
 //! What can go wrong at the command line, and how it is told: code, cause, mend.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use knhk_kernel::KernelError;
@@ -94,16 +95,31 @@ pub(crate) enum CliError {
         /// How to mend it.
         mend: &'static str,
     },
-    /// An observation beyond the log's end.
+    /// An observation that the log does not keep.
     #[error(
-        "the log holds no observation {sequence}: it has {count} of them, numbered from 0; name an event by its id instead, \
-         or give another number"
+        "the log holds no observation {sequence}: {}; name an event by its id instead, or give another number",
+        numbered(kept)
     )]
     NoObservation {
         /// As given.
         sequence: u64,
-        /// How many there are.
-        count: u64,
+        /// Those that it keeps.
+        kept: Range<u64>,
+    },
+    /// No event has this id.
+    #[error(
+        "the log holds no event with the id `{id}`{}{}; check the id and the data directory, or name an observation by its \
+         number with --sequence N", of_source(of.as_ref(), elsewhere), dropped(*begins_at)
+    )]
+    NoEvent {
+        /// As given.
+        id: String,
+        /// The source asked for.
+        of: Option<String>,
+        /// Other sources that have an event with this id.
+        elsewhere: Vec<String>,
+        /// The first entry that is kept.
+        begins_at: u64,
     },
     /// Several sectors, and none was chosen.
     #[error("this data directory holds several sectors ({names}); choose one with --sector")]
@@ -173,12 +189,15 @@ pub(crate) enum CliError {
     },
     /// What is to be proven is not in the log.
     #[error(
-        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 digits); \
-         `knhk receipts list` names the receipts, and --sequence N takes an observation by its number"
+        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 \
+         digits){}; `knhk receipts list` names the receipts, and --sequence N takes an observation by its number",
+        dropped(*begins_at)
     )]
     NothingToProve {
         /// As given.
         what: String,
+        /// The first entry that is kept.
+        begins_at: u64,
     },
     /// What is to be proven may be several things.
     #[error(
@@ -259,7 +278,7 @@ impl CliError {
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
             Self::NoSeal { .. } => "KNHK-E1830",
-            Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
+            Self::NothingToProve { .. } | Self::NoEvent { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::NoRoom { .. } => "KNHK-E1840",
             Self::Benchmark { .. } => "KNHK-E1841",
@@ -302,6 +321,38 @@ impl CliError {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
     }
+}
+
+/// The observations that a log keeps, in words.
+fn numbered(kept: &Range<u64>) -> String {
+    match (kept.start, kept.end) {
+        (0, 0) => "it has none".to_owned(),
+        (start, end) if start >= end => format!("it keeps none, those before number {start} were dropped"),
+        (0, 1) => "it has one, number 0".to_owned(),
+        (0, end) => format!("it has those numbered 0 to {}", end - 1),
+        (start, end) => {
+            format!("it keeps those numbered {start} to {}, the ones before were dropped", end - 1)
+        }
+    }
+}
+
+/// Which source was asked for, and which others have such an event.
+fn of_source(source: Option<&String>, elsewhere: &[String]) -> String {
+    let Some(source) = source else { return String::new() };
+    if elsewhere.is_empty() {
+        return format!(" of source `{source}`");
+    }
+    format!(" of source `{source}`; there is one of `{}`", elsewhere.join("`, `"))
+}
+
+/// That something may have been before what is kept.
+fn dropped(begins_at: u64) -> String {
+    if begins_at == 0 {
+        return String::new();
+    }
+    format!(
+        " (entries before {begins_at} were dropped from this directory; what was there is in the archive, if one was made)"
+    )
 }
 
 /// What stands where a data directory was expected.

@@ -18,6 +18,7 @@ mod fresh;
 mod from_decisions;
 mod inputs;
 mod intake;
+mod kept;
 mod measure;
 mod observe;
 mod ontology;
@@ -160,7 +161,10 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
             Ok(exit::DONE)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "knhk", out);
+            // The generator panics when what it writes to fails, as a closed pipe does.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "knhk", &mut script);
+            out.write_all(&script).map_err(CliError::Output)?;
             Ok(exit::DONE)
         }
         Command::Explain { code: None } => {

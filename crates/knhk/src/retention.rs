@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use crate::cli::{Erase, Format, KeyFile, Retain};
 use crate::error::CliError;
+use crate::kept::{self, Payload};
 use crate::session::{Session, now_ms};
-use crate::table::thousands;
+use crate::table::{counted, noun, paragraph, thousands};
 use crate::{exit, json, prove, signing};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -78,38 +79,66 @@ pub(crate) fn retain(args: &Retain, format: Format, out: &mut dyn Write) -> Resu
     Ok(exit::DONE)
 }
 
-/// Erases payloads.
+/// Erases payloads. Nothing is done unless every observation asked for is there.
 pub(crate) fn erase(args: &Erase, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     #[derive(Serialize)]
     struct Done {
         erased: u64,
         sequences: BTreeSet<u64>,
+        already_erased: BTreeSet<u64>,
+        without_payload: BTreeSet<u64>,
     }
     let dir = &args.data.data;
     let key = signing::key_of(dir, &args.key)?;
-    let mut sequences: BTreeSet<u64> = args.sequence.iter().copied().collect();
+    let mut asked: BTreeSet<u64> = args.sequence.iter().copied().collect();
     for id in &args.event {
-        sequences.insert(prove::observation(dir, id, args.source.as_deref())?);
+        asked.insert(prove::observation(dir, id, args.source.as_deref())?);
     }
-    let (mut session, _) = Session::open(dir, &key)?;
-    // No later decision, and no restart, may need what goes.
-    session.seal(dir)?;
-    let command =
-        Command::Erase { sequences: sequences.iter().copied().collect(), reason: args.reason.clone() };
-    session.input(InputKind::OperatorCommand, None, &command, &mut ())?;
-    session.commit()?;
-    let done = Done { erased: session.erase(&sequences)?, sequences };
-    if format == Format::Text {
-        writeln!(
-            out,
-            "{} of {} payloads erased; their hashes stand. Copies, archives and bundles are not reached",
-            done.erased,
-            done.sequences.len()
-        )
-        .map_err(CliError::Output)?;
-    } else {
+    let found = kept::observations(dir, |sequence| asked.contains(&sequence))?;
+    if let Some(sequence) = asked.iter().find(|sequence| !found.payloads.contains_key(sequence)) {
+        return Err(CliError::NoObservation { sequence: *sequence, kept: found.kept });
+    }
+    let with = |wanted| {
+        let those = found.payloads.iter().filter(|(_, payload)| **payload == wanted);
+        those.map(|(sequence, _)| *sequence).collect::<BTreeSet<u64>>()
+    };
+    let sequences = with(Payload::Held);
+    let mut erased = 0;
+    if !sequences.is_empty() {
+        let (mut session, _) = Session::open(dir, &key)?;
+        // No later decision, and no restart, may need what goes.
+        session.seal(dir)?;
+        let command =
+            Command::Erase { sequences: sequences.iter().copied().collect(), reason: args.reason.clone() };
+        session.input(InputKind::OperatorCommand, None, &command, &mut ())?;
+        session.commit()?;
+        erased = session.erase(&sequences)?;
+    }
+    let (already_erased, without_payload) = (with(Payload::Erased), with(Payload::None));
+    let done = Done { erased, sequences, already_erased, without_payload };
+    if format != Format::Text {
         json(out, &done)?;
+        return Ok(exit::DONE);
     }
+    let mut lines = Vec::new();
+    if !done.sequences.is_empty() {
+        lines.push(format!(
+            "{} erased; the hashes stand. Copies, archives and bundles are not reached",
+            counted(done.erased, "payload")
+        ));
+    }
+    for (which, what) in
+        [(&done.already_erased, "already erased"), (&done.without_payload, "without a payload to erase")]
+    {
+        if !which.is_empty() {
+            let numbers: Vec<String> = which.iter().map(u64::to_string).collect();
+            lines.push(format!("{what}: {} {}", noun(which.len() as u64, "observation"), numbers.join(", ")));
+        }
+    }
+    if done.sequences.is_empty() {
+        lines.push("nothing was done".to_owned());
+    }
+    lines.iter().try_for_each(|line| paragraph(out, "", line)).map_err(CliError::Output)?;
     Ok(exit::DONE)
 }
 

@@ -59,3 +59,18 @@ fn every_shell_gets_its_completions() {
     let (code, _, err) = run(Path::new("."), &["completions", "csh"]);
     assert!(code == 4 && err.contains("zsh"), "{code} {err}");
 }
+
+#[test]
+fn completions_into_a_closed_pipe_end_quietly() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_knhk"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty());
+}

@@ -114,3 +114,62 @@ fn a_state_without_its_objects_is_said_to_be_missing() {
     // The whole log is still there to replay.
     done(dir.path(), &["replay", "data"]);
 }
+
+/// Entries of the log in `dir/data`.
+fn entries(dir: &Path) -> u64 {
+    done(dir, &["log", "verify", "data"])["entries"].as_u64().unwrap()
+}
+
+#[test]
+fn erasing_what_is_not_there_is_refused_before_anything_is_appended() {
+    let dir = with_log();
+    let before = entries(dir.path());
+    for what in [&["--sequence", "999999"][..], &["--sequence", "0", "--sequence", "999999"]] {
+        let all = [&["log", "erase", "--data", "data", "--reason", "test"][..], what].concat();
+        let (code, out, err) = run(dir.path(), &all);
+        assert!(code == 6 && out.is_empty() && err.contains("KNHK-E1820") && err.contains("0 to "), "{err}");
+    }
+    assert_eq!(entries(dir.path()), before);
+    assert_eq!(done(dir.path(), &["log", "verify", "data"])["payloads_erased"], 0);
+}
+
+#[test]
+fn what_was_erased_before_is_told_from_what_is_erased_now() {
+    let dir = with_log();
+    let erase = ["log", "erase", "--data", "data", "--sequence", "0", "--reason", "test"];
+    assert_eq!(done(dir.path(), &erase)["erased"], 1);
+    let before = entries(dir.path());
+    let again = done(dir.path(), &erase);
+    assert_eq!((&again["erased"], &again["already_erased"]), (&0.into(), &serde_json::json!([0])));
+    let (code, text, _) = run(dir.path(), &erase);
+    assert!(code == 0 && text.contains("already erased"), "{text}");
+    assert_eq!(entries(dir.path()), before, "nothing to erase appends nothing");
+    let both = done(
+        dir.path(),
+        &["log", "erase", "--data", "data", "--sequence", "0", "--sequence", "1", "--reason", "t"],
+    );
+    assert_eq!((&both["erased"], &both["sequences"]), (&1.into(), &serde_json::json!([1])));
+    assert_eq!(both["already_erased"], serde_json::json!([0]));
+}
+
+#[test]
+fn receipts_that_were_dropped_are_counted_and_an_event_among_them_is_said_to_be_dropped() {
+    let dir = with_log();
+    let all = done(dir.path(), &["receipts", "list", "--data", "data"]).as_array().unwrap().len();
+    let retain = ["log", "retain", "--data", "data", "--keep-segments", "1", "--reason", "test"];
+    let begins_at = done(dir.path(), &retain)["entries_before"].to_string();
+    for more in [&[][..], &["--sector", "logistics"]] {
+        let (code, text, err) =
+            run(dir.path(), &[&["receipts", "list", "--data", "data"][..], more].concat());
+        assert_eq!(code, 0, "{err}");
+        assert!(
+            text.contains(&format!("{all} receipts before entry {begins_at} are not kept here")),
+            "{text}"
+        );
+    }
+    let (code, _, err) = run(dir.path(), &["receipts", "prove", "d00000", "--data", "data"]);
+    assert!(code == 6 && err.contains(&format!("entries before {begins_at} were dropped")), "{err}");
+    let (code, _, err) = run(dir.path(), &["receipts", "prove", "--sequence", "0", "--data", "data"]);
+    assert!(code == 6 && err.contains("KNHK-E1820") && err.contains("were dropped"), "{err}");
+    assert_eq!(done(dir.path(), &["receipts", "list", "--data", "data"]), serde_json::json!([]));
+}
