@@ -211,6 +211,42 @@ pub(crate) enum CliError {
         /// The first of them.
         candidates: String,
     },
+    /// A kept checkpoint from before the entries that are kept.
+    #[error(
+        "{}: this checkpoint of {size} entries is older than what is kept: entries before {begins_at} were dropped, on purpose \
+         and on record, and what is kept verifies; verify the archive with it, or give a checkpoint of at least {begins_at} \
+         entries", path.display()
+    )]
+    OlderThanKept {
+        /// The checkpoint's file.
+        path: PathBuf,
+        /// Entries that it covers.
+        size: u64,
+        /// The first entry that is kept.
+        begins_at: u64,
+    },
+    /// Neither a key nor a file with one.
+    #[error(
+        "`{given}` is neither a verifier key (NAME+HASH+BASE64, one line) nor a file that can be read ({why}); give the verifier \
+         key that `knhk observe` told, or the file key.pub of the log"
+    )]
+    NotAKey {
+        /// As given.
+        given: String,
+        /// Why the file cannot be read.
+        why: String,
+    },
+    /// Decisions on events that were erased.
+    #[error(
+        "the decisions from entry {entry} on cannot be derived again: payloads of {erased} of its observations were erased \
+         there, on record; `knhk replay --from-seal` begins behind it, and `knhk log verify` still checks every hash and signature"
+    )]
+    ErasedInReplay {
+        /// Entry of the block.
+        entry: u64,
+        /// How many of its payloads.
+        erased: u64,
+    },
     /// There is no sealed state to begin at.
     #[error(
         "{} has no sealed state to replay from (its log is kept from entry {begins_at} on); seal one with `knhk log seal`, or replay a copy that begins at entry 0", dir.display()
@@ -278,6 +314,9 @@ impl CliError {
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
             Self::NoSeal { .. } => "KNHK-E1830",
+            Self::OlderThanKept { .. } => "KNHK-E1831",
+            Self::ErasedInReplay { .. } => "KNHK-E1832",
+            Self::NotAKey { .. } => "KNHK-E1825",
             Self::NothingToProve { .. } | Self::NoEvent { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::NoRoom { .. } => "KNHK-E1840",
@@ -293,6 +332,8 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Replay { .. }
+            | Self::ErasedInReplay { .. }
+            | Self::Kernel(KernelError::SealedObject { .. })
             | Self::Proof { .. }
             | Self::Evidence(_)
             | Self::InFile { .. }
@@ -303,6 +344,7 @@ impl CliError {
             | Self::NoLog { .. }
             | Self::NotADirectory { .. }
             | Self::NoKey { .. }
+            | Self::NotAKey { .. }
             | Self::NoRoom { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,

@@ -1,5 +1,6 @@
 //! The `knhk` command line.
 
+mod archive;
 mod audit;
 mod bench;
 mod bounded;
@@ -20,6 +21,7 @@ mod inputs;
 mod intake;
 mod kept;
 mod measure;
+mod notice;
 mod observe;
 mod ontology;
 mod packs;
@@ -32,6 +34,7 @@ mod report;
 mod restore;
 mod retention;
 mod rollback;
+mod sealed_at;
 mod sector;
 mod session;
 mod show_drift;

@@ -78,6 +78,13 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     let (mut session, opened) =
         Session::open_or_create(&dir, &key).inspect_err(|_| fresh.undo_directories())?;
     let note = session.log().checkpoint_note().to_owned();
+    let mut notices = Vec::new();
+    if let Opened::Reopened(recovery) = &opened
+        && recovery.checkpoint_missing
+    {
+        notices.push(Notice::checkpoint_missing());
+    }
+    notices.extend(session.lost().map(Notice::state_lost));
     let done = observe(&mut session, &sector, files, &sources, DeadLetters::new(dead_letters), args);
     let (mut report, dead_letters) = match done {
         Ok(done) => done,
@@ -89,6 +96,7 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
             return Err(error);
         }
     };
+    report.notices.splice(0..0, notices);
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.cycle.peak_resident_bytes = measure::peak_resident_bytes();
     Ok(Run {
@@ -116,6 +124,10 @@ fn observe(
             notices.push(Notice::pack_ignored(sector));
         }
     } else {
+        let others: Vec<&str> = session.kernel().sectors().map(|(name, _)| name).collect();
+        if !others.is_empty() {
+            notices.push(Notice::new_sector(sector, &others));
+        }
         let files = files.into_iter().map(|(name, bytes)| (name, Bytes(bytes))).collect();
         session.input(InputKind::SectorAdmitted, Some(sector), &SectorAdmitted { files }, &mut ())?;
     }

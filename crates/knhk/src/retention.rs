@@ -12,6 +12,8 @@ use serde::Serialize;
 use crate::cli::{Erase, Format, KeyFile, Retain};
 use crate::error::CliError;
 use crate::kept::{self, Payload};
+use crate::restore::{Plan, lost_state, unseal};
+use crate::sealed_at::{self, SealedStateIs};
 use crate::session::{Session, now_ms};
 use crate::table::{counted, noun, paragraph, thousands};
 use crate::{exit, json, prove, signing};
@@ -24,10 +26,33 @@ pub(crate) fn seal(dir: &Path, key: &KeyFile, format: Format, out: &mut dyn Writ
     struct Done {
         digest: String,
         segment: u32,
+        already_sealed: bool,
     }
-    let (mut session, _) = Session::open(dir, &signing::key_of(dir, key)?)?;
+    let key = signing::key_of(dir, key)?;
+    let plan = Plan::of(dir)?;
+    if let Some(seal) = plan.seals.last().filter(|seal| seal.entry == plan.last)
+        && unseal(dir, seal.digest).is_ok()
+    {
+        let done = Done { digest: seal.digest.to_string(), segment: seal.segment, already_sealed: true };
+        if format == Format::Text {
+            writeln!(
+                out,
+                "already sealed: state {} at the start of segment {}; nothing came since",
+                done.digest, done.segment
+            )
+            .map_err(CliError::Output)?;
+        } else {
+            json(out, &done)?;
+        }
+        return Ok(exit::DONE);
+    }
+    let (mut session, _) = Session::open(dir, &key)?;
     let sealed = session.seal(dir)?;
-    let done = Done { digest: sealed.digest.to_string(), segment: session.log().present_segment() };
+    let done = Done {
+        digest: sealed.digest.to_string(),
+        segment: session.log().present_segment(),
+        already_sealed: false,
+    };
     if format == Format::Text {
         writeln!(out, "sealed: state {} at the start of segment {}", done.digest, done.segment)
             .map_err(CliError::Output)?;
@@ -160,6 +185,16 @@ pub(crate) fn salvage(
     }
     let key = key_file::load(&signing::key_of(dir, key)?)?;
     let given_up = storage::salvage(dir, &key, now_ms())?;
+    let lost = match (given_up.is_none(), sealed_at::newest(dir)?) {
+        (true, SealedStateIs::Lost(error)) => {
+            // The whole log leads to the state again; without its front nothing does.
+            if kept::start(dir)?.is_some() {
+                return Err(error.into());
+            }
+            Some(error)
+        }
+        _ => None,
+    };
     if format != Format::Text {
         let given_up = given_up.as_ref();
         json(
@@ -176,8 +211,14 @@ pub(crate) fn salvage(
         return Ok(exit::DONE);
     }
     let Some(given_up) = given_up else {
-        writeln!(out, "nothing is damaged; a torn tail, if there is one, is cut off when the log is opened")
-            .map_err(CliError::Output)?;
+        writeln!(
+            out,
+            "nothing of the log is damaged; a torn tail, if there is one, is cut off when the log is opened"
+        )
+        .map_err(CliError::Output)?;
+        if let Some(lost) = lost {
+            paragraph(out, "  ", &lost_state(&lost)).map_err(CliError::Output)?;
+        }
         return Ok(exit::DONE);
     };
     let lost = match given_up.all {

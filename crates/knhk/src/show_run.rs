@@ -17,7 +17,8 @@ pub(crate) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     summary(report, out)?;
     for notice in &report.notices {
-        writeln!(out, "\nNOTICE {}.", notice.message)?;
+        writeln!(out)?;
+        paragraph(out, "NOTICE ", &format!("{}.", notice.message))?;
     }
     drift(report, out)?;
     show_proposal::about_the_sector(&report.proposals, out)?;
