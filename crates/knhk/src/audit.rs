@@ -217,8 +217,11 @@ struct Contents<'a> {
 pub(crate) fn check(path: &Path, key: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     let key = read_key(key)?;
     let bytes = bounded::bytes(path, MAX_BUNDLE_LEN)?;
-    let bundle = Bundle::from_bytes(&bytes)?;
-    let shown = bundle.verify(&key)?;
+    let in_file =
+        |mend| move |source| CliError::InFile { path: path.to_owned(), source: Box::new(source), mend };
+    let bundle = Bundle::from_bytes(&bytes).map_err(in_file("give a file that `knhk audit bundle` wrote"))?;
+    let mend = "check it with the verifier key of the log that it is from, or get the bundle again";
+    let shown = bundle.verify(&key).map_err(in_file(mend))?;
     if format != Format::Text {
         json(out, &contents(&bundle, &shown, bytes.len()))?;
         return Ok(exit::DONE);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use knhk_kernel::KernelError;
 use knhk_kernel::replay::Disagreement;
+use knhk_observation::error::ObservationError;
 
 use crate::refusal::Refusal;
 
@@ -84,6 +85,34 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// The data directory.
         dir: PathBuf,
+    },
+    /// An input that could not be read to its end.
+    #[error("{input}: {source}")]
+    Events {
+        /// Its name.
+        input: String,
+        /// What failed, and the mend.
+        source: ObservationError,
+    },
+    /// A name that no sector may have.
+    #[error(
+        "`{name}` is no name for a sector: it begins with a lower-case letter and has at most 32 of a-z, 0-9 and `-`; choose \
+         such a name, e.g. `web-shop`"
+    )]
+    SectorName {
+        /// As given.
+        name: String,
+    },
+    /// A private key file that does not hold a key.
+    #[error(
+        "{}: {source}; give the private key file of this log, which `knhk observe` named when it made the data directory \
+         (default: beside it, with the ending .key)", path.display()
+    )]
+    SigningKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<knhk_evidence::Error>,
     },
     /// A file that says something which does not verify or cannot be read.
     #[error("{}: {source}; {mend}", path.display())]
@@ -213,8 +242,8 @@ pub(crate) enum CliError {
     },
     /// A kept checkpoint from before the entries that are kept.
     #[error(
-        "{}: this checkpoint of {size} entries is older than what is kept: entries before {begins_at} were dropped, on purpose \
-         and on record, and what is kept verifies; verify the archive with it, or give a checkpoint of at least {begins_at} \
+        "{}: this checkpoint of {size} entries is older than what is kept: entries before {begins_at} were dropped, and it covers \
+         none that is here; verify the archive with it, or give a checkpoint of at least {begins_at} \
          entries", path.display()
     )]
     OlderThanKept {
@@ -280,7 +309,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// From the store.
-    #[error(transparent)]
+    #[error("{}", with_mend(.0))]
     Storage(#[from] knhk_storage::Error),
     /// From the evidence.
     #[error(transparent)]
@@ -302,7 +331,10 @@ impl CliError {
             Self::NoLog { .. } => "KNHK-E1805",
             Self::NotADirectory { .. } => "KNHK-E1823",
             Self::NoKey { .. } => "KNHK-E1824",
-            Self::InFile { source, .. } => source.code(),
+            Self::InFile { source, .. } | Self::SigningKeyFile { source, .. } => source.code(),
+            Self::Events { source, .. } => source.code(),
+            // The ontology's own code for it.
+            Self::SectorName { .. } => "KNHK-E1318",
             Self::ChooseSector { .. } => "KNHK-E1806",
             Self::Id { .. } => "KNHK-E1807",
             // The kernel's own code for it.
@@ -345,6 +377,8 @@ impl CliError {
             | Self::NotADirectory { .. }
             | Self::NoKey { .. }
             | Self::NotAKey { .. }
+            | Self::SigningKeyFile { .. }
+            | Self::Events { .. }
             | Self::NoRoom { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,
@@ -362,6 +396,21 @@ impl CliError {
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
+    }
+}
+
+/// What the store says, with a mend where the system refused.
+fn with_mend(error: &knhk_storage::Error) -> String {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        knhk_storage::Error::Io { cause, .. } => match cause.kind() {
+            PermissionDenied | ReadOnlyFilesystem => format!(
+                "{error}; make the data directory and what is in it writable for this user, or work on a copy (`knhk log verify`, \
+                 `knhk receipts list` and `knhk replay` read only)"
+            ),
+            _ => format!("{error}; check the path and the disk behind it, and run again"),
+        },
+        _ => error.to_string(),
     }
 }
 
@@ -439,5 +488,20 @@ pub(crate) fn describe(disagreement: &Disagreement) -> String {
             )
         }
         Disagreement::Undecidable { why } => format!("the input cannot be decided on: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_may_not_be_written_is_told_with_a_mend() {
+        let cause = std::io::ErrorKind::PermissionDenied.into();
+        let error = knhk_storage::Error::Io { action: "lock", path: "data/lock".into(), cause };
+        let told = CliError::from(error);
+        assert_eq!((told.code(), told.exit_code()), ("KNHK-E1201", 5));
+        let text = told.to_string();
+        assert!(text.contains("data/lock") && text.contains("writable for this user"), "{text}");
     }
 }

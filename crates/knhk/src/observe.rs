@@ -9,6 +9,7 @@ use knhk_evidence::hash::Bytes;
 use knhk_evidence::input::InputKind;
 use knhk_kernel::KernelError;
 use knhk_kernel::inputs::SectorAdmitted;
+use knhk_kernel::sector::SectorState;
 use knhk_ontology::{Pack, Snapshot, core_pack, pack};
 
 use crate::cli::Observe;
@@ -119,6 +120,8 @@ fn observe(
     args: &Observe,
 ) -> Result<(Report, Option<Letters>), CliError> {
     let mut notices = Vec::new();
+    // A sector that is new writes its first receipt when it is admitted: by this run, too.
+    let before = session.kernel().sector(sector).map_or(0, SectorState::receipts);
     if let Ok(state) = session.kernel().sector(sector) {
         if state.history().head().pack_digest != pack::digest(&files) {
             notices.push(Notice::pack_ignored(sector));
@@ -132,7 +135,6 @@ fn observe(
         session.input(InputKind::SectorAdmitted, Some(sector), &SectorAdmitted { files }, &mut ())?;
     }
     let mut intake = Intake::new(session, sector, dead_letters)?;
-    let before = intake.receipts()?;
     intake.read_all(sources)?;
     let (counts, dead_letters) = intake.finish()?;
     if counts.accepted + counts.duplicates + counts.rejected == 0 {

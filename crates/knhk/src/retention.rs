@@ -6,7 +6,7 @@ use std::path::Path;
 
 use knhk_evidence::input::InputKind;
 use knhk_kernel::inputs::Command;
-use knhk_storage::{key_file, salvage as storage};
+use knhk_storage::salvage as storage;
 use serde::Serialize;
 
 use crate::cli::{Erase, Format, KeyFile, Retain};
@@ -92,10 +92,10 @@ pub(crate) fn retain(args: &Retain, format: Format, out: &mut dyn Write) -> Resu
         let what = if args.archive.is_some() { "moved to the archive" } else { "dropped" };
         writeln!(
             out,
-            "{} segments {what}; the log is kept from segment {} on, {} entries lie before",
-            done.dropped.len(),
+            "{} {what}; the log is kept from segment {} on, {} before",
+            counted(done.dropped.len() as u64, "segment"),
             done.kept_from,
-            thousands(done.entries_before)
+            counted(done.entries_before, "entry")
         )
         .map_err(CliError::Output)?;
     } else {
@@ -183,7 +183,7 @@ pub(crate) fn salvage(
         set_aside: Option<String>,
         set_aside_bytes: Option<u64>,
     }
-    let key = key_file::load(&signing::key_of(dir, key)?)?;
+    let key = signing::load(&signing::key_of(dir, key)?)?;
     let given_up = storage::salvage(dir, &key, now_ms())?;
     let lost = match (given_up.is_none(), sealed_at::newest(dir)?) {
         (true, SealedStateIs::Lost(error)) => {
@@ -223,24 +223,24 @@ pub(crate) fn salvage(
     };
     let lost = match given_up.all {
         Some(all) => format!(
-            "{} observations and {} receipts among them",
-            thousands(all.observations - given_up.kept.observations),
-            thousands(all.receipts - given_up.kept.receipts)
+            "{} and {} among them",
+            counted(all.observations - given_up.kept.observations, "observation"),
+            counted(all.receipts - given_up.kept.receipts, "receipt")
         ),
         None => "what they were cannot be read".to_owned(),
     };
     writeln!(
         out,
-        "given up: entries {} to {} of the log; {lost}\n  damage: {}\n  {} bytes set aside in {}\n  kept: {} observations, \
-         {} receipts. The log goes on from there, and no longer agrees with checkpoints of more than {} entries",
+        "given up: entries {} to {} of the log; {lost}\n  damage: {}\n  {} set aside in {}\n  kept: {}, {}. The log \
+         goes on from there, and no longer agrees with checkpoints of more than {}",
         thousands(given_up.from),
         thousands(given_up.had),
         given_up.damage,
-        thousands(given_up.bytes),
+        counted(given_up.bytes, "byte"),
         given_up.aside.display(),
-        thousands(given_up.kept.observations),
-        thousands(given_up.kept.receipts),
-        thousands(given_up.from),
+        counted(given_up.kept.observations, "observation"),
+        counted(given_up.kept.receipts, "receipt"),
+        counted(given_up.from, "entry"),
     )
     .map_err(CliError::Output)?;
     Ok(exit::DONE)

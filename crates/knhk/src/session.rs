@@ -25,6 +25,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::notice;
 use crate::restore::{Restore, Restored, lost_state, restore_telling};
+use crate::signing;
 
 /// A data directory open for writing.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Session {
             return Ok((session, Opened::Reopened(Box::new(recovery))));
         }
         let signing = if key.is_file() {
-            key_file::load(key)?
+            signing::load(key)?
         } else {
             let mut random = zeroize::Zeroizing::new([0; 48]);
             getrandom::fill(random.as_mut()).map_err(|e| CliError::Random { why: e.to_string() })?;
@@ -125,7 +126,7 @@ impl Session {
         if !dir.join("log").is_dir() {
             return Err(CliError::NoLog { path: dir.to_owned() });
         }
-        let signing = key_file::load(key)?;
+        let signing = signing::load(key)?;
         let (log, recovery) = Log::open(dir, &signing)?;
         let Restored { kernel, lost } = restore_telling(dir, Restore::ForDeciding)?;
         let mut session = Self { log, kernel, lost };

@@ -67,7 +67,10 @@ pub(crate) fn run(
         bar.set_position(u64::from(progress.segments));
     });
     bar.finish_and_clear();
-    let report = report?;
+    let report = report.map_err(|error| match &kept {
+        Some((path, _, size)) => disagrees(path, *size, error),
+        None => error.into(),
+    })?;
     // Only a log that says, and signs, that its front was dropped comes this far.
     if let Some((path, _, size)) = older {
         return Err(CliError::OlderThanKept { path: path.to_path_buf(), size: *size, begins_at });
@@ -100,6 +103,24 @@ pub(crate) fn checkpoint(path: &Path) -> Result<(String, u64), CliError> {
     })?;
     let size = UnverifiedCheckpoint::parse(&note).map_err(in_file)?.claimed().size;
     Ok((note, size))
+}
+
+/// An error of the log; where the checkpoint that was kept is what it disagrees with, its file is named.
+pub(crate) fn disagrees(kept: &Path, size: u64, error: knhk_storage::Error) -> CliError {
+    use knhk_evidence::Error::{At, Checkpoint, RolledBack};
+    let knhk_storage::Error::Evidence(evidence) = error else { return error.into() };
+    let of = match &evidence {
+        At { error, .. } => error,
+        error => error,
+    };
+    match of {
+        Checkpoint { size: of, .. } | RolledBack { expected: of, .. } if *of == size => CliError::InFile {
+            path: kept.to_owned(),
+            source: Box::new(evidence),
+            mend: "keep both, they are evidence: the log was rewritten or set back, or the checkpoint is another log's",
+        },
+        _ => knhk_storage::Error::Evidence(evidence).into(),
+    }
 }
 
 /// What verification found.
