@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use knhk_evidence::VerifyingKey;
 use knhk_evidence::frame::MAX_SEGMENT_LEN;
+use knhk_evidence::unchecked::Unchecked;
 use knhk_evidence::verify::{Depth, Report, Trust, Verifier, segment_name};
 
 use crate::bounded;
@@ -43,7 +44,7 @@ pub(crate) fn verify(
     for path in segments {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         verifier.segment(&name, &bounded::bytes(path, MAX_SEGMENT_LEN)?)?;
-        verifier.take_unchecked().iter().try_for_each(|unchecked| unchecked.check())?;
+        verifier.take_unchecked().iter().try_for_each(Unchecked::check)?;
         bar.inc(1);
     }
     Ok(verifier.finish()?)

@@ -31,7 +31,15 @@ pub(crate) fn make(args: &cli::Bundle, format: Format, out: &mut dyn Write) -> R
     let mut observations = find_observations(dir, &args.event)?;
     observations.extend(&args.sequence);
     let (bundle, shown) =
-        bundle::bundle(dir, &Choice { receipts, observations, payloads: args.with_payloads })?;
+        match bundle::bundle(dir, &Choice { receipts, observations, payloads: args.with_payloads }) {
+            Err(knhk_storage::Error::NotCovered { what: "observation", number: sequence, .. }) => {
+                return Err(CliError::NoObservation {
+                    sequence,
+                    kept: kept::observations(dir, |_| false)?.kept,
+                });
+            }
+            made => made?,
+        };
     let bytes = bundle.to_bytes()?;
     bounded::put(Some(&args.output), &bytes, out)?;
     if format == Format::Text {

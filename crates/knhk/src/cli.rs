@@ -342,7 +342,7 @@ pub(crate) enum LogCommand {
         after_help = "Example: knhk log verify DATA --key verifier.pub --since checkpoint-of-last-month"
     )]
     Verify {
-        /// Data directory.
+        /// Data directory, or a directory of segments that `knhk log retain --archive` made.
         dir: PathBuf,
         /// Verifier key: a file, or its text. Without it the directory's own public key is used (self-attested).
         #[arg(long, value_name = "KEY")]
@@ -398,7 +398,7 @@ pub(crate) enum LogCommand {
     /// Seal the state: from there on, opening, deciding and replaying need nothing that lies before.
     ///
     /// The state goes into `DIR/objects/`, its digest into the log, at the start of a new segment. Between two windows
-    /// only: run a cycle first when events are waiting.
+    /// only: run a cycle first when events are waiting. When nothing came since the newest seal, nothing is done.
     #[command(after_help = "Example: knhk log seal --data DATA")]
     Seal {
         #[command(flatten)]
@@ -415,7 +415,8 @@ pub(crate) enum LogCommand {
     Retain(Retain),
     /// Seal the state, then erase the payloads of observations: their text is gone, every hash and proof still verifies.
     ///
-    /// Who asked for it, and why, goes into the log first. Copies, backups, archives and bundles are not reached.
+    /// Who asked for it, and why, goes into the log first. Copies, backups, archives and bundles are not reached. When one
+    /// of the observations is not in the log, nothing is done.
     #[command(
         after_help = "Example: knhk log erase --data DATA --event order-4711 --reason \"request 12 of 3 May\""
     )]

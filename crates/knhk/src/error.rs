@@ -267,8 +267,7 @@ pub(crate) enum CliError {
     },
     /// Decisions on events that were erased.
     #[error(
-        "the decisions from entry {entry} on cannot be derived again: payloads of {erased} of its observations were erased \
-         there, on record; `knhk replay --from-seal` begins behind it, and `knhk log verify` still checks every hash and signature"
+        "the decisions from entry {entry} on cannot be derived again: {erased} of the payloads there were erased; `knhk replay --from-seal` begins behind it, and `knhk log verify` still checks every hash and signature"
     )]
     ErasedInReplay {
         /// Entry of the block.

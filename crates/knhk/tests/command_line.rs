@@ -98,7 +98,10 @@ fn a_file_that_cannot_be_used_is_named_and_a_bad_private_key_is_no_failed_verifi
     let (code, _, err) = run(at, &["log", "seal", "--data", "data", "--signing-key", "junk"]);
     assert!(code == 5 && err.contains(": junk: "), "{code} {err}");
     let (code, _, err) = run(at, &["log", "verify", "data", "--key", "nothing-here"]);
-    assert!(code == 5 && err.contains("KNHK-E1825") && err.contains("neither a verifier key"), "{code} {err}");
+    assert!(
+        code == 5 && err.contains("KNHK-E1825") && err.contains("neither a verifier key"),
+        "{code} {err}"
+    );
 }
 
 #[test]
