@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cli::{self, Format};
 use crate::error::CliError;
-use crate::table::{Table, instant, thousands};
+use crate::table::{Table, counted, instant, thousands};
 use crate::verify::read_key;
 use crate::{bounded, choice, exit, json, kept};
 
@@ -43,8 +43,7 @@ pub(crate) fn make(args: &cli::Bundle, format: Format, out: &mut dyn Write) -> R
     let bytes = bundle.to_bytes()?;
     bounded::put(Some(&args.output), &bytes, out)?;
     if format == Format::Text {
-        summary(&shown, &format!("{} bytes", thousands(bytes.len() as u64)), out)
-            .map_err(CliError::Output)?;
+        summary(&shown, &counted(bytes.len() as u64, "byte"), out).map_err(CliError::Output)?;
     } else {
         json(out, &Summary::of(&shown, bytes.len()))?;
     }
@@ -162,11 +161,11 @@ impl Summary {
 fn summary(shown: &Shown, bytes: &str, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "bundle of {bytes}\n  receipts {}, observations {}, with the event itself {}\n  under a checkpoint of {} entries of {}, root {}",
+        "bundle of {bytes}\n  receipts {}, observations {}, with the event itself {}\n  under a checkpoint of {} of {}, root {}",
         thousands(shown.receipts),
         thousands(shown.observations),
         thousands(shown.payloads),
-        thousands(shown.checkpoint.size),
+        counted(shown.checkpoint.size, "entry"),
         shown.checkpoint.origin,
         shown.checkpoint.root
     )?;
@@ -236,7 +235,7 @@ pub(crate) fn check(path: &Path, key: &str, format: Format, out: &mut dyn Write)
     }
     write!(out, "verified: ")
         .and_then(|()| {
-            summary(&shown, &format!("{} bytes, every one accounted for", thousands(bytes.len() as u64)), out)
+            summary(&shown, &format!("{}, every one accounted for", counted(bytes.len() as u64, "byte")), out)
         })
         .map_err(CliError::Output)?;
     let mut receipts = Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "receipt"]);

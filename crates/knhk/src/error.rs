@@ -8,6 +8,7 @@ use knhk_kernel::replay::Disagreement;
 use knhk_observation::error::ObservationError;
 
 use crate::refusal::Refusal;
+use crate::table::counted;
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +34,9 @@ pub(crate) enum CliError {
     },
     /// Events came, and none could be used.
     #[error(
-        "none of the {count} events could be used. The first: {first}. An event is a JSON object, one a line or in an \
+        "{}. The first: {first}. An event is a JSON object, one a line or in an \
          array: a CloudEvent (`specversion`, `id`, `source`, `type`), or a plain object that names its type under \
-         `event_type` or `type`; docs/formats/events.md has every form"
+         `event_type` or `type`; docs/formats/events.md has every form", unusable(*count)
     )]
     NoUsableEvent {
         /// How many.
@@ -395,6 +396,14 @@ impl CliError {
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
+    }
+}
+
+/// That no event could be used, of one or of many.
+fn unusable(count: u64) -> String {
+    match count {
+        1 => "the one event could not be used".to_owned(),
+        many => format!("none of the {} could be used", counted(many, "event")),
     }
 }
 

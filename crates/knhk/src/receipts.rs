@@ -242,8 +242,13 @@ pub(crate) fn check(
     };
     if format == Format::Text {
         let (what, origin, size) = (checked.shown.in_words(), &checked.origin, checked.tree_size);
-        writeln!(out, "proven: {what}\n  is in the log {origin} of {size} entries, root {}", checked.root)
-            .map_err(CliError::Output)?;
+        writeln!(
+            out,
+            "proven: {what}\n  is in the log {origin} of {}, root {}",
+            counted(size, "entry"),
+            checked.root
+        )
+        .map_err(CliError::Output)?;
     } else {
         json(out, &checked)?;
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::{self, Format};
 use crate::error::{CliError, describe};
 use crate::restore::{Plan, unseal};
+use crate::table::counted;
 use crate::{exit, json};
 
 /// Replays a data directory.
@@ -64,8 +65,9 @@ pub(crate) fn run(args: &cli::Replay, format: Format, out: &mut dyn Write) -> Re
         };
         writeln!(
             out,
-            "replay agrees: {} inputs from {from} lead to the {} decisions in the log",
-            agreed.inputs, agreed.decisions
+            "replay agrees: {} from {from} lead to the {} in the log",
+            counted(agreed.inputs, "input"),
+            counted(agreed.decisions, "decision")
         )
         .map_err(CliError::Output)?;
     } else {

@@ -228,7 +228,7 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
             let head = state.history().head();
             Row {
                 sector: name.to_owned(),
-                title: format!("{} snapshots", state.history().depth()),
+                title: counted(state.history().depth() as u64, "snapshot"),
                 version: head.version.to_string(),
                 event_types: head.schema.event_types.len(),
                 classes: head.schema.classes.len(),

@@ -236,7 +236,7 @@ fn write(found: &Found, out: &mut dyn Write) -> std::io::Result<()> {
         Depth::Everything => "every one accounted for",
     };
     let what = if found.archive { "verified, an archive" } else { "verified" };
-    writeln!(out, "{what}: {} bytes, {how}", thousands(report.bytes))?;
+    writeln!(out, "{what}: {}, {how}", counted(report.bytes, "byte"))?;
     if report.begins_at > 0 {
         writeln!(
             out,
@@ -262,22 +262,22 @@ fn write(found: &Found, out: &mut dyn Write) -> std::io::Result<()> {
     if report.lost.numbers > 0 {
         writeln!(
             out,
-            "  {} observations were numbered by their producers and never arrived",
-            thousands(report.lost.numbers)
+            "  numbered by a producer and never arrived: {}",
+            counted(report.lost.numbers, "observation")
         )?;
     }
     if report.lost.abandoned > 0 {
         writeln!(
             out,
-            "  {} counts of producers were never closed: they may have lost their last observations",
-            thousands(report.lost.abandoned)
+            "  never closed: {} of producers, which may have lost their last observations",
+            counted(report.lost.abandoned, "count")
         )?;
     }
     if report.torn > 0 {
         writeln!(
             out,
-            "  {} bytes behind the last commit are no part of the log: a write was interrupted, or is going on",
-            thousands(report.torn)
+            "  no part of the log: {} behind the last commit; a write was interrupted, or is going on",
+            counted(report.torn, "byte")
         )?;
     }
     match &found.sealed {
