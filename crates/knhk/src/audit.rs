@@ -16,9 +16,9 @@ use serde::Serialize;
 
 use crate::cli::{self, Format};
 use crate::error::CliError;
-use crate::table::{Table, instant, thousands};
+use crate::table::{Table, counted, instant, thousands};
 use crate::verify::read_key;
-use crate::{bounded, choice, exit, json};
+use crate::{bounded, choice, exit, json, kept};
 
 /// Writes a bundle.
 pub(crate) fn make(args: &cli::Bundle, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -31,12 +31,19 @@ pub(crate) fn make(args: &cli::Bundle, format: Format, out: &mut dyn Write) -> R
     let mut observations = find_observations(dir, &args.event)?;
     observations.extend(&args.sequence);
     let (bundle, shown) =
-        bundle::bundle(dir, &Choice { receipts, observations, payloads: args.with_payloads })?;
+        match bundle::bundle(dir, &Choice { receipts, observations, payloads: args.with_payloads }) {
+            Err(knhk_storage::Error::NotCovered { what: "observation", number: sequence, .. }) => {
+                return Err(CliError::NoObservation {
+                    sequence,
+                    kept: kept::observations(dir, |_| false)?.kept,
+                });
+            }
+            made => made?,
+        };
     let bytes = bundle.to_bytes()?;
     bounded::put(Some(&args.output), &bytes, out)?;
     if format == Format::Text {
-        summary(&shown, &format!("{} bytes", thousands(bytes.len() as u64)), out)
-            .map_err(CliError::Output)?;
+        summary(&shown, &counted(bytes.len() as u64, "byte"), out).map_err(CliError::Output)?;
     } else {
         json(out, &Summary::of(&shown, bytes.len()))?;
     }
@@ -95,7 +102,8 @@ fn find_observations(dir: &Path, wanted: &[String]) -> Result<BTreeSet<u64>, Cli
         }
     }
     if let Some((id, _)) = ids.iter().find(|(_, count)| **count == 0) {
-        return Err(CliError::NothingToProve { what: (*id).to_owned() });
+        let begins_at = kept::start(dir)?.map_or(0, |state| state.size);
+        return Err(CliError::NoEvent { id: (*id).to_owned(), of: None, elsewhere: Vec::new(), begins_at });
     }
     Ok(sequences)
 }
@@ -153,11 +161,11 @@ impl Summary {
 fn summary(shown: &Shown, bytes: &str, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "bundle of {bytes}\n  receipts {}, observations {}, with the event itself {}\n  under a checkpoint of {} entries of {}, root {}",
+        "bundle of {bytes}\n  receipts {}, observations {}, with the event itself {}\n  under a checkpoint of {} of {}, root {}",
         thousands(shown.receipts),
         thousands(shown.observations),
         thousands(shown.payloads),
-        thousands(shown.checkpoint.size),
+        counted(shown.checkpoint.size, "entry"),
         shown.checkpoint.origin,
         shown.checkpoint.root
     )?;
@@ -216,15 +224,18 @@ struct Contents<'a> {
 pub(crate) fn check(path: &Path, key: &str, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     let key = read_key(key)?;
     let bytes = bounded::bytes(path, MAX_BUNDLE_LEN)?;
-    let bundle = Bundle::from_bytes(&bytes)?;
-    let shown = bundle.verify(&key)?;
+    let in_file =
+        |mend| move |source| CliError::InFile { path: path.to_owned(), source: Box::new(source), mend };
+    let bundle = Bundle::from_bytes(&bytes).map_err(in_file("give a file that `knhk audit bundle` wrote"))?;
+    let mend = "check it with the verifier key of the log that it is from, or get the bundle again";
+    let shown = bundle.verify(&key).map_err(in_file(mend))?;
     if format != Format::Text {
         json(out, &contents(&bundle, &shown, bytes.len()))?;
         return Ok(exit::DONE);
     }
     write!(out, "verified: ")
         .and_then(|()| {
-            summary(&shown, &format!("{} bytes, every one accounted for", thousands(bytes.len() as u64)), out)
+            summary(&shown, &format!("{}, every one accounted for", counted(bytes.len() as u64, "byte")), out)
         })
         .map_err(CliError::Output)?;
     let mut receipts = Table::new(&["entry>", "sector", "no.>", "time", "operation", "outcome", "receipt"]);

@@ -58,7 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     #[command(after_help = "Example: knhk receipts list --data DATA")]
     Receipts(Receipts),
-    /// Verify a log, and show that it only grew.
+    /// Verify, prove, export, seal, retain, erase from and salvage a log.
     #[command(subcommand)]
     #[command(after_help = "Example: knhk log verify DATA --key verifier.pub")]
     Log(LogCommand),
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Measure what this machine does: appending, durability, sealing, verification.
     #[command(subcommand)]
+    #[command(after_help = "Example: knhk bench append --producers 1,4")]
     Bench(Bench),
     /// Explain an error or finding code, e.g. KNHK-E1301.
     #[command(after_help = "Example: knhk explain KNHK-E1301")]
@@ -341,7 +342,7 @@ pub(crate) enum LogCommand {
         after_help = "Example: knhk log verify DATA --key verifier.pub --since checkpoint-of-last-month"
     )]
     Verify {
-        /// Data directory.
+        /// Data directory, or a directory of segments that `knhk log retain --archive` made.
         dir: PathBuf,
         /// Verifier key: a file, or its text. Without it the directory's own public key is used (self-attested).
         #[arg(long, value_name = "KEY")]
@@ -397,7 +398,7 @@ pub(crate) enum LogCommand {
     /// Seal the state: from there on, opening, deciding and replaying need nothing that lies before.
     ///
     /// The state goes into `DIR/objects/`, its digest into the log, at the start of a new segment. Between two windows
-    /// only: run a cycle first when events are waiting.
+    /// only: run a cycle first when events are waiting. When nothing came since the newest seal, nothing is done.
     #[command(after_help = "Example: knhk log seal --data DATA")]
     Seal {
         #[command(flatten)]
@@ -414,7 +415,8 @@ pub(crate) enum LogCommand {
     Retain(Retain),
     /// Seal the state, then erase the payloads of observations: their text is gone, every hash and proof still verifies.
     ///
-    /// Who asked for it, and why, goes into the log first. Copies, backups, archives and bundles are not reached.
+    /// Who asked for it, and why, goes into the log first. Copies, backups, archives and bundles are not reached. When one
+    /// of the observations is not in the log, nothing is done.
     #[command(
         after_help = "Example: knhk log erase --data DATA --event order-4711 --reason \"request 12 of 3 May\""
     )]
@@ -533,14 +535,18 @@ pub(crate) struct Replay {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// Append fixed records: back to back, and at a rate.
+    #[command(after_help = "Example: knhk bench append --producers 1,4")]
     Append(Measurement),
     /// Make observations durable at a rate, while a follower reads everything again before it is recycled.
     ///
     /// Fails if what was appended, what became durable and what was read again is not the same.
+    #[command(after_help = "Example: knhk bench durable --rate 1000000 --seconds 30 --data /mnt/nvme")]
     Durable(Measurement),
     /// Seal blocks: hash, frame and write them, step by step.
+    #[command(after_help = "Example: knhk bench seal")]
     Seal(Measurement),
     /// Verify 100,000 receipts and the blocks of 1,000,000 observations, by roots and by every signature.
+    #[command(after_help = "Example: knhk bench verify --data DATA")]
     Verify(Measurement),
 }
 

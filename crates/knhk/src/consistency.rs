@@ -5,14 +5,13 @@ use std::path::Path;
 
 use knhk_evidence::checkpoint::UnverifiedCheckpoint;
 use knhk_evidence::consistency_proof::{ConsistencyProof, Consistent, MAX_CONSISTENCY_PROOF_LEN};
-use knhk_evidence::note::MAX_NOTE_LEN;
 use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
-use crate::table::thousands;
-use crate::verify::read_key;
-use crate::{bounded, exit, json};
+use crate::table::counted;
+use crate::verify::{checkpoint, disagrees, read_key};
+use crate::{bounded, exit, json, kept};
 
 /// Writes the proof that the checkpoint in `kept` is a prefix of the log in `dir`.
 pub(crate) fn prove(
@@ -24,8 +23,13 @@ pub(crate) fn prove(
     if !dir.join("log").is_dir() {
         return Err(CliError::NoLog { path: dir.to_owned() });
     }
-    let kept = bounded::text(kept, MAX_NOTE_LEN)?;
-    let (proof, _) = knhk_storage::consistency::prove_consistency(dir, &kept)?;
+    let (note, size) = checkpoint(kept)?;
+    let begins_at = kept::start(dir)?.map_or(0, |start| start.size);
+    if size < begins_at {
+        return Err(CliError::OlderThanKept { path: kept.to_owned(), size, begins_at });
+    }
+    let (proof, _) = knhk_storage::consistency::prove_consistency(dir, &note)
+        .map_err(|error| disagrees(kept, size, error))?;
     bounded::put(output, proof.to_string().as_bytes(), out)?;
     Ok(exit::DONE)
 }
@@ -53,22 +57,27 @@ pub(crate) fn check(
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     let keys = keys.iter().map(|key| read_key(key)).collect::<Result<Vec<_>, _>>()?;
-    let proof: ConsistencyProof = bounded::text(path, MAX_CONSISTENCY_PROOF_LEN)?.parse()?;
-    let Consistent { old, new } = proof.verify(&keys)?;
+    let in_file =
+        |mend| move |source| CliError::InFile { path: path.to_owned(), source: Box::new(source), mend };
+    let text = bounded::text(path, MAX_CONSISTENCY_PROOF_LEN)?;
+    let proof: ConsistencyProof =
+        text.parse().map_err(in_file("give a file that `knhk log consistency` wrote"))?;
+    let mend = "check it with the keys of the log that it is from, or get the proof again";
+    let Consistent { old, new } = proof.verify(&keys).map_err(in_file(mend))?;
     if let Some(kept) = kept {
-        let note = UnverifiedCheckpoint::parse(&bounded::text(kept, MAX_NOTE_LEN)?)?;
-        if *note.claimed() != old {
+        let (note, _) = checkpoint(kept)?;
+        if *UnverifiedCheckpoint::parse(&note)?.claimed() != old {
             return Err(CliError::Proof { why: "its older checkpoint is not the one given".to_owned() });
         }
     }
     if format == Format::Text {
         writeln!(
             out,
-            "consistent: the first {} entries of the log {} are unchanged\n  root then {}\n  root of {} entries now {}",
-            thousands(old.size),
+            "consistent: the first {} of the log {}: unchanged\n  root then {}\n  root of {} now {}",
+            counted(old.size, "entry"),
             old.origin,
             old.root,
-            thousands(new.size),
+            counted(new.size, "entry"),
             new.root
         )
         .map_err(CliError::Output)?;

@@ -1,11 +1,14 @@
 //! What can go wrong at the command line, and how it is told: code, cause, mend.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use knhk_kernel::KernelError;
 use knhk_kernel::replay::Disagreement;
+use knhk_observation::error::ObservationError;
 
 use crate::refusal::Refusal;
+use crate::table::counted;
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +34,9 @@ pub(crate) enum CliError {
     },
     /// Events came, and none could be used.
     #[error(
-        "none of the {count} events could be used. The first: {first}. An event is a JSON object, one a line or in an \
+        "{}. The first: {first}. An event is a JSON object, one a line or in an \
          array: a CloudEvent (`specversion`, `id`, `source`, `type`), or a plain object that names its type under \
-         `event_type` or `type`; docs/formats/events.md has every form"
+         `event_type` or `type`; docs/formats/events.md has every form", unusable(*count)
     )]
     NoUsableEvent {
         /// How many.
@@ -84,6 +87,34 @@ pub(crate) enum CliError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// An input that could not be read to its end.
+    #[error("{input}: {source}")]
+    Events {
+        /// Its name.
+        input: String,
+        /// What failed, and the mend.
+        source: ObservationError,
+    },
+    /// A name that no sector may have.
+    #[error(
+        "`{name}` is no name for a sector: it begins with a lower-case letter and has at most 32 of a-z, 0-9 and `-`; choose \
+         such a name, e.g. `web-shop`"
+    )]
+    SectorName {
+        /// As given.
+        name: String,
+    },
+    /// A private key file that does not hold a key.
+    #[error(
+        "{}: {source}; give the private key file of this log, which `knhk observe` named when it made the data directory \
+         (default: beside it, with the ending .key)", path.display()
+    )]
+    SigningKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<knhk_evidence::Error>,
+    },
     /// A file that says something which does not verify or cannot be read.
     #[error("{}: {source}; {mend}", path.display())]
     InFile {
@@ -94,16 +125,31 @@ pub(crate) enum CliError {
         /// How to mend it.
         mend: &'static str,
     },
-    /// An observation beyond the log's end.
+    /// An observation that the log does not keep.
     #[error(
-        "the log holds no observation {sequence}: it has {count} of them, numbered from 0; name an event by its id instead, \
-         or give another number"
+        "the log holds no observation {sequence}: {}; name an event by its id instead, or give another number",
+        numbered(kept)
     )]
     NoObservation {
         /// As given.
         sequence: u64,
-        /// How many there are.
-        count: u64,
+        /// Those that it keeps.
+        kept: Range<u64>,
+    },
+    /// No event has this id.
+    #[error(
+        "the log holds no event with the id `{id}`{}{}; check the id and the data directory, or name an observation by its \
+         number with --sequence N", of_source(of.as_ref(), elsewhere), dropped(*begins_at)
+    )]
+    NoEvent {
+        /// As given.
+        id: String,
+        /// The source asked for.
+        of: Option<String>,
+        /// Other sources that have an event with this id.
+        elsewhere: Vec<String>,
+        /// The first entry that is kept.
+        begins_at: u64,
     },
     /// Several sectors, and none was chosen.
     #[error("this data directory holds several sectors ({names}); choose one with --sector")]
@@ -173,12 +219,15 @@ pub(crate) enum CliError {
     },
     /// What is to be proven is not in the log.
     #[error(
-        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 digits); \
-         `knhk receipts list` names the receipts, and --sequence N takes an observation by its number"
+        "the log holds no event with the id `{what}`, and no receipt whose id is `{what}` or starts with it (at least 8 \
+         digits){}; `knhk receipts list` names the receipts, and --sequence N takes an observation by its number",
+        dropped(*begins_at)
     )]
     NothingToProve {
         /// As given.
         what: String,
+        /// The first entry that is kept.
+        begins_at: u64,
     },
     /// What is to be proven may be several things.
     #[error(
@@ -191,6 +240,41 @@ pub(crate) enum CliError {
         count: usize,
         /// The first of them.
         candidates: String,
+    },
+    /// A kept checkpoint from before the entries that are kept.
+    #[error(
+        "{}: this checkpoint of {size} entries is older than what is kept: entries before {begins_at} were dropped, and it covers \
+         none that is here; verify the archive with it, or give a checkpoint of at least {begins_at} \
+         entries", path.display()
+    )]
+    OlderThanKept {
+        /// The checkpoint's file.
+        path: PathBuf,
+        /// Entries that it covers.
+        size: u64,
+        /// The first entry that is kept.
+        begins_at: u64,
+    },
+    /// Neither a key nor a file with one.
+    #[error(
+        "`{given}` is neither a verifier key (NAME+HASH+BASE64, one line) nor a file that can be read ({why}); give the verifier \
+         key that `knhk observe` told, or the file key.pub of the log"
+    )]
+    NotAKey {
+        /// As given.
+        given: String,
+        /// Why the file cannot be read.
+        why: String,
+    },
+    /// Decisions on events that were erased.
+    #[error(
+        "the decisions from entry {entry} on cannot be derived again: {erased} of the payloads there were erased; `knhk replay --from-seal` begins behind it, and `knhk log verify` still checks every hash and signature"
+    )]
+    ErasedInReplay {
+        /// Entry of the block.
+        entry: u64,
+        /// How many of its payloads.
+        erased: u64,
     },
     /// There is no sealed state to begin at.
     #[error(
@@ -225,7 +309,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// From the store.
-    #[error(transparent)]
+    #[error("{}", with_mend(.0))]
     Storage(#[from] knhk_storage::Error),
     /// From the evidence.
     #[error(transparent)]
@@ -247,7 +331,10 @@ impl CliError {
             Self::NoLog { .. } => "KNHK-E1805",
             Self::NotADirectory { .. } => "KNHK-E1823",
             Self::NoKey { .. } => "KNHK-E1824",
-            Self::InFile { source, .. } => source.code(),
+            Self::InFile { source, .. } | Self::SigningKeyFile { source, .. } => source.code(),
+            Self::Events { source, .. } => source.code(),
+            // The ontology's own code for it.
+            Self::SectorName { .. } => "KNHK-E1318",
             Self::ChooseSector { .. } => "KNHK-E1806",
             Self::Id { .. } => "KNHK-E1807",
             // The kernel's own code for it.
@@ -259,7 +346,10 @@ impl CliError {
             Self::Random { .. } => "KNHK-E1812",
             Self::Output(_) => "KNHK-E1813",
             Self::NoSeal { .. } => "KNHK-E1830",
-            Self::NothingToProve { .. } | Self::NoObservation { .. } => "KNHK-E1820",
+            Self::OlderThanKept { .. } => "KNHK-E1831",
+            Self::ErasedInReplay { .. } => "KNHK-E1832",
+            Self::NotAKey { .. } => "KNHK-E1825",
+            Self::NothingToProve { .. } | Self::NoEvent { .. } | Self::NoObservation { .. } => "KNHK-E1820",
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::NoRoom { .. } => "KNHK-E1840",
             Self::Benchmark { .. } => "KNHK-E1841",
@@ -274,6 +364,8 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Replay { .. }
+            | Self::ErasedInReplay { .. }
+            | Self::Kernel(KernelError::SealedObject { .. })
             | Self::Proof { .. }
             | Self::Evidence(_)
             | Self::InFile { .. }
@@ -284,6 +376,9 @@ impl CliError {
             | Self::NoLog { .. }
             | Self::NotADirectory { .. }
             | Self::NoKey { .. }
+            | Self::NotAKey { .. }
+            | Self::SigningKeyFile { .. }
+            | Self::Events { .. }
             | Self::NoRoom { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,
@@ -302,6 +397,61 @@ impl CliError {
         let path = path.into();
         move |source| Self::File { doing: "write", path, source }
     }
+}
+
+/// That no event could be used, of one or of many.
+fn unusable(count: u64) -> String {
+    match count {
+        1 => "the one event could not be used".to_owned(),
+        many => format!("none of the {} could be used", counted(many, "event")),
+    }
+}
+
+/// What the store says, with a mend where the system refused.
+fn with_mend(error: &knhk_storage::Error) -> String {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        knhk_storage::Error::Io { cause, .. } => match cause.kind() {
+            PermissionDenied | ReadOnlyFilesystem => format!(
+                "{error}; make the data directory and what is in it writable for this user, or work on a copy (`knhk log verify`, \
+                 `knhk receipts list` and `knhk replay` read only)"
+            ),
+            _ => format!("{error}; check the path and the disk behind it, and run again"),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// The observations that a log keeps, in words.
+fn numbered(kept: &Range<u64>) -> String {
+    match (kept.start, kept.end) {
+        (0, 0) => "it has none".to_owned(),
+        (start, end) if start >= end => format!("it keeps none, those before number {start} were dropped"),
+        (0, 1) => "it has one, number 0".to_owned(),
+        (0, end) => format!("it has those numbered 0 to {}", end - 1),
+        (start, end) => {
+            format!("it keeps those numbered {start} to {}, the ones before were dropped", end - 1)
+        }
+    }
+}
+
+/// Which source was asked for, and which others have such an event.
+fn of_source(source: Option<&String>, elsewhere: &[String]) -> String {
+    let Some(source) = source else { return String::new() };
+    if elsewhere.is_empty() {
+        return format!(" of source `{source}`");
+    }
+    format!(" of source `{source}`; there is one of `{}`", elsewhere.join("`, `"))
+}
+
+/// That something may have been before what is kept.
+fn dropped(begins_at: u64) -> String {
+    if begins_at == 0 {
+        return String::new();
+    }
+    format!(
+        " (entries before {begins_at} were dropped from this directory; what was there is in the archive, if one was made)"
+    )
 }
 
 /// What stands where a data directory was expected.
@@ -346,5 +496,20 @@ pub(crate) fn describe(disagreement: &Disagreement) -> String {
             )
         }
         Disagreement::Undecidable { why } => format!("the input cannot be decided on: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_may_not_be_written_is_told_with_a_mend() {
+        let cause = std::io::ErrorKind::PermissionDenied.into();
+        let error = knhk_storage::Error::Io { action: "lock", path: "data/lock".into(), cause };
+        let told = CliError::from(error);
+        assert_eq!((told.code(), told.exit_code()), ("KNHK-E1201", 5));
+        let text = told.to_string();
+        assert!(text.contains("data/lock") && text.contains("writable for this user"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
-use crate::table::thousands;
+use crate::table::{counted, thousands};
 use crate::{exit, json};
 
 /// Writes the tiles of the log in `dir` into `target`.
@@ -36,12 +36,12 @@ pub(crate) fn tiles(dir: &Path, target: &Path, format: Format, out: &mut dyn Wri
     if format == Format::Text {
         writeln!(
             out,
-            "exported: {} entries of {} as {} tiles, {} of them new ({} bytes)\n  root {}",
-            thousands(done.tree_size),
+            "exported: {} of {} as {}, {} of them new ({})\n  root {}",
+            counted(done.tree_size, "entry"),
             done.origin,
-            thousands(done.tiles),
+            counted(done.tiles, "tile"),
             thousands(done.written),
-            thousands(done.bytes),
+            counted(done.bytes, "byte"),
             done.root
         )
         .map_err(CliError::Output)?;

@@ -64,11 +64,6 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// Receipts of the sector so far.
-    pub(crate) fn receipts(&self) -> Result<u64, CliError> {
-        Ok(self.session.kernel().sector(self.sector)?.receipts())
-    }
-
     /// Reads every input to its end.
     pub(crate) fn read_all(&mut self, sources: &[Source]) -> Result<(), CliError> {
         let progress = inputs::progress(sources);
@@ -80,7 +75,7 @@ impl<'a> Intake<'a> {
                 let dead_letters = &mut self.dead_letters;
                 let item = reader
                     .next_item(&mut |bytes| dead_letters.oversize(bytes))
-                    .map_err(|e| CliError::reading(&name)(std::io::Error::other(e)))?;
+                    .map_err(|source| CliError::Events { input: name.clone(), source })?;
                 match item {
                     Some(Item::Event(event)) => match &event.sector {
                         // One sector never reads another's observations.

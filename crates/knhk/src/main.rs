@@ -1,5 +1,6 @@
 //! The `knhk` command line.
 
+mod archive;
 mod audit;
 mod bench;
 mod bounded;
@@ -18,7 +19,9 @@ mod fresh;
 mod from_decisions;
 mod inputs;
 mod intake;
+mod kept;
 mod measure;
+mod notice;
 mod observe;
 mod ontology;
 mod packs;
@@ -31,6 +34,7 @@ mod report;
 mod restore;
 mod retention;
 mod rollback;
+mod sealed_at;
 mod sector;
 mod session;
 mod show_drift;
@@ -160,7 +164,10 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
             Ok(exit::DONE)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "knhk", out);
+            // The generator panics when what it writes to fails, as a closed pipe does.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "knhk", &mut script);
+            out.write_all(&script).map_err(CliError::Output)?;
             Ok(exit::DONE)
         }
         Command::Explain { code: None } => {

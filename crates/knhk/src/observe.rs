@@ -9,6 +9,7 @@ use knhk_evidence::hash::Bytes;
 use knhk_evidence::input::InputKind;
 use knhk_kernel::KernelError;
 use knhk_kernel::inputs::SectorAdmitted;
+use knhk_kernel::sector::SectorState;
 use knhk_ontology::{Pack, Snapshot, core_pack, pack};
 
 use crate::cli::Observe;
@@ -78,6 +79,13 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
     let (mut session, opened) =
         Session::open_or_create(&dir, &key).inspect_err(|_| fresh.undo_directories())?;
     let note = session.log().checkpoint_note().to_owned();
+    let mut notices = Vec::new();
+    if let Opened::Reopened(recovery) = &opened
+        && recovery.checkpoint_missing
+    {
+        notices.push(Notice::checkpoint_missing());
+    }
+    notices.extend(session.lost().map(Notice::state_lost));
     let done = observe(&mut session, &sector, files, &sources, DeadLetters::new(dead_letters), args);
     let (mut report, dead_letters) = match done {
         Ok(done) => done,
@@ -89,6 +97,7 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
             return Err(error);
         }
     };
+    report.notices.splice(0..0, notices);
     report.cycle.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.cycle.peak_resident_bytes = measure::peak_resident_bytes();
     Ok(Run {
@@ -111,16 +120,21 @@ fn observe(
     args: &Observe,
 ) -> Result<(Report, Option<Letters>), CliError> {
     let mut notices = Vec::new();
+    // A sector that is new writes its first receipt when it is admitted: by this run, too.
+    let before = session.kernel().sector(sector).map_or(0, SectorState::receipts);
     if let Ok(state) = session.kernel().sector(sector) {
         if state.history().head().pack_digest != pack::digest(&files) {
             notices.push(Notice::pack_ignored(sector));
         }
     } else {
+        let others: Vec<&str> = session.kernel().sectors().map(|(name, _)| name).collect();
+        if !others.is_empty() {
+            notices.push(Notice::new_sector(sector, &others));
+        }
         let files = files.into_iter().map(|(name, bytes)| (name, Bytes(bytes))).collect();
         session.input(InputKind::SectorAdmitted, Some(sector), &SectorAdmitted { files }, &mut ())?;
     }
     let mut intake = Intake::new(session, sector, dead_letters)?;
-    let before = intake.receipts()?;
     intake.read_all(sources)?;
     let (counts, dead_letters) = intake.finish()?;
     if counts.accepted + counts.duplicates + counts.rejected == 0 {

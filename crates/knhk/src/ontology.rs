@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cli::{Format, Ontology};
 use crate::error::CliError;
 use crate::restore::{Restore, restore};
-use crate::table::{Table, instant, short_id};
+use crate::table::{Table, counted, instant, short_id, shorten};
 use crate::{choice, exit, json};
 
 /// Runs a `knhk ontology` command.
@@ -125,7 +125,8 @@ fn diff_versions(
     if format == Format::Text {
         let history = kernel.sector(&sector)?.history();
         let (from, to) = (in_words(history, &older.id), in_words(history, &newer.id));
-        writeln!(out, "{sector} {from} → {to}: {} changes", changes.len()).map_err(CliError::Output)?;
+        writeln!(out, "{sector} {from} → {to}: {}", counted(changes.len() as u64, "change"))
+            .map_err(CliError::Output)?;
         let mut table = Table::new(&["term<", "key<", "aspect", "old", "new", "effect="]);
         for change in &changes {
             table.row([
@@ -158,6 +159,10 @@ pub(crate) fn snapshot_id(kernel: &Kernel, sector: &str, text: &str) -> Result<S
     // A version has dots, an id has none.
     if let Some((id, _, _)) = history.chain().find(|(_, version, _)| version.to_string() == text) {
         return Ok(id);
+    }
+    if text.contains('.') {
+        let why = format!("sector `{sector}` has no snapshot of version {}", shorten(text, 40));
+        return Err(CliError::Id { why, listed_by: "knhk ontology log --data DIR" });
     }
     let kind = choice::Kind { what: "snapshot", listed_by: "knhk ontology log --data DIR" };
     choice::id(kind, text, history.chain().map(|(id, version, _)| (id, format!(" (version {version})"))))

@@ -120,7 +120,10 @@ fn show_text(
     writeln!(out, "  waits since {}, receipt {}", instant(waiting.since_ms), waiting.report.receipt)?;
     writeln!(out, "\nCHANGES, STAGES AND WHY IT WAITS")?;
     show_proposal::write(&waiting.report, Shown::ALONE, out)?;
-    if !content.rollback.is_empty() {
+    if content.rollback == format!("knhk rollback --to {}", content.base) {
+        let (to, sector) = (short_id(&content.base.to_string()), &content.sector);
+        writeln!(out, "  back: knhk rollback --data {} --sector {sector} --to {to}", dir.display())?;
+    } else if !content.rollback.is_empty() {
         paragraph(out, "  back: ", &content.rollback)?;
     }
     if !waiting.patterns.is_empty() {

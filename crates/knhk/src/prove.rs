@@ -1,17 +1,18 @@
 //! `knhk receipts prove`: what is meant is found in the log, without guessing, and a proof of it is written.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use knhk_evidence::entry::Entry;
 use knhk_evidence::intern::{Table, Tables};
-use knhk_evidence::record::{Record, dedupe_key};
+use knhk_evidence::record::dedupe_key;
 use knhk_storage::{prove, read};
 
 use crate::cli::Prove;
 use crate::error::CliError;
-use crate::exit;
+use crate::{exit, kept};
 
 /// Digits from which on a text may be the beginning of a receipt's id: fewer would make short event ids ambiguous.
 const RECEIPT_DIGITS_MIN: usize = 8;
@@ -39,6 +40,16 @@ impl Subject {
     }
 }
 
+/// What a text names in a log.
+#[derive(Debug, Default)]
+struct Found {
+    subjects: Vec<Subject>,
+    /// Sources, other than the one asked for, that have such an event.
+    elsewhere: BTreeSet<String>,
+    /// The first entry that is kept.
+    begins_at: u64,
+}
+
 /// Writes a proof of an observation or of a receipt.
 pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
     let dir = &args.data.data;
@@ -48,13 +59,20 @@ pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
     let proof = match (args.sequence, &args.what) {
         (Some(sequence), _) => match prove::prove_observation(dir, sequence) {
             Err(knhk_storage::Error::NotCovered { .. }) => {
-                return Err(CliError::NoObservation { sequence, count: observations(dir)? });
+                return Err(CliError::NoObservation {
+                    sequence,
+                    kept: kept::observations(dir, |_| false)?.kept,
+                });
             }
             proven => proven?.0,
         },
         (None, what) => {
             let what = what.as_deref().unwrap_or_default();
-            match the_one(what, find(dir, what, args.source.as_deref())?)? {
+            let found = find(dir, what, args.source.as_deref())?;
+            if found.subjects.is_empty() && args.source.is_none() {
+                return Err(CliError::NothingToProve { what: what.to_owned(), begins_at: found.begins_at });
+            }
+            match the_one(what, args.source.as_deref(), found)? {
                 Subject::Observation { sequence, .. } => prove::prove_observation(dir, sequence)?.0,
                 Subject::Receipt { entry, .. } => prove::prove_entry(dir, entry)?.0,
             }
@@ -69,31 +87,27 @@ pub(crate) fn run(args: &Prove, out: &mut dyn Write) -> Result<u8, CliError> {
 
 /// The sequence of the one observation whose event has this id, under `source` if that is given.
 pub(crate) fn observation(dir: &Path, id: &str, source: Option<&str>) -> Result<u64, CliError> {
-    let found = find(dir, id, source)?.into_iter().filter_map(|subject| match subject {
-        Subject::Observation { .. } => Some(subject),
-        Subject::Receipt { .. } => None,
-    });
-    match the_one(id, found.collect())? {
+    let mut found = find(dir, id, source)?;
+    found.subjects.retain(|subject| matches!(subject, Subject::Observation { .. }));
+    let begins_at = found.begins_at;
+    match the_one(id, source, found)? {
         Subject::Observation { sequence, .. } => Ok(sequence),
-        Subject::Receipt { .. } => Err(CliError::NothingToProve { what: id.to_owned() }),
-    }
-}
-
-/// How many observations the log holds; their numbers have no gaps.
-fn observations(dir: &Path) -> Result<u64, CliError> {
-    let mut count = 0;
-    for located in read::entries(dir)? {
-        if let Entry::Block { block, .. } = &located?.entry {
-            count += block.records().len() as u64;
+        Subject::Receipt { id, .. } => {
+            Err(CliError::NoEvent { id, of: None, elsewhere: Vec::new(), begins_at })
         }
     }
-    Ok(count)
 }
 
-fn the_one(what: &str, mut subjects: Vec<Subject>) -> Result<Subject, CliError> {
+fn the_one(what: &str, source: Option<&str>, found: Found) -> Result<Subject, CliError> {
+    let Found { mut subjects, elsewhere, begins_at } = found;
     match (subjects.pop(), subjects.len()) {
         (Some(only), 0) => Ok(only),
-        (None, _) => Err(CliError::NothingToProve { what: what.to_owned() }),
+        (None, _) => Err(CliError::NoEvent {
+            id: what.to_owned(),
+            of: source.map(str::to_owned),
+            elsewhere: elsewhere.into_iter().take(CANDIDATES_NAMED_MAX).collect(),
+            begins_at,
+        }),
         (Some(last), others) => {
             subjects.push(last);
             let mut named: Vec<String> =
@@ -112,35 +126,44 @@ fn the_one(what: &str, mut subjects: Vec<Subject>) -> Result<Subject, CliError> 
 
 /// Everything that `what` names: observations by their event's id, receipts by their id or its first digits. With a
 /// source, only its events.
-fn find(dir: &Path, what: &str, source: Option<&str>) -> Result<Vec<Subject>, CliError> {
+fn find(dir: &Path, what: &str, source: Option<&str>) -> Result<Found, CliError> {
     let digits = what.to_ascii_lowercase();
     let may_be_receipt = source.is_none() && what.len() >= RECEIPT_DIGITS_MIN;
     let mut names = Tables::default();
-    let mut subjects = Vec::new();
-    for located in read::entries(dir)? {
+    let mut found = Found::default();
+    for (place, located) in read::entries(dir)?.enumerate() {
         let located = located?;
+        if place == 0 {
+            found.begins_at = located.index;
+        }
         match &located.entry {
             Entry::Input(input) => names.follow(input)?,
             Entry::Block { block, .. } => {
                 let sector = names.text(Table::Sector, u32::from(block.header().sector)).unwrap_or_default();
-                let is_meant = |record: &&Record| {
+                for record in block.records() {
                     let from = names.text(Table::Source, record.source).unwrap_or_default();
-                    source.is_none_or(|source| source == from) && dedupe_key(from, what) == record.dedupe_key
-                };
-                subjects.extend(block.records().iter().filter(is_meant).map(|record| Subject::Observation {
-                    sequence: record.sequence,
-                    source: names.text(Table::Source, record.source).unwrap_or_default().to_owned(),
-                    sector: sector.to_owned(),
-                }));
+                    if dedupe_key(from, what) != record.dedupe_key {
+                        continue;
+                    }
+                    if source.is_some_and(|source| source != from) {
+                        found.elsewhere.insert(from.to_owned());
+                        continue;
+                    }
+                    found.subjects.push(Subject::Observation {
+                        sequence: record.sequence,
+                        source: from.to_owned(),
+                        sector: sector.to_owned(),
+                    });
+                }
             }
             Entry::Receipt { signed, .. } if may_be_receipt => {
                 let id = signed.id().to_string();
                 if id.starts_with(&digits) {
-                    subjects.push(Subject::Receipt { id, entry: located.index });
+                    found.subjects.push(Subject::Receipt { id, entry: located.index });
                 }
             }
             _ => {}
         }
     }
-    Ok(subjects)
+    Ok(found)
 }

@@ -16,9 +16,9 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::CliError;
-use crate::table::{Table, instant, short_id};
+use crate::table::{Table, counted, instant, paragraph, short_id, thousands};
 use crate::verify::read_key;
-use crate::{choice, exit, json, json_line};
+use crate::{choice, exit, json, json_line, kept};
 
 /// Lists receipts, oldest first.
 pub(crate) fn list(
@@ -75,12 +75,29 @@ pub(crate) fn list(
             }
         }
     }
+    if let Some(start) = kept::start(dir)? {
+        // A sector whose receipts were all dropped is there nevertheless.
+        sectors.extend(start.receipts.into_iter().map(|(name, ..)| name));
+    }
     if let Some(name) = sector.filter(|name| !sectors.contains(*name)) {
         let here = sectors.into_iter().collect::<Vec<_>>().join(", ");
         return Err(CliError::UnknownSector { name: name.to_owned(), here });
     }
     match format {
-        Format::Text => table.write(out).map_err(CliError::Output)?,
+        Format::Text => {
+            table.write(out).map_err(CliError::Output)?;
+            if let Some(start) = kept::start(dir)? {
+                let before = start.receipts.iter().filter(|(name, ..)| sector.is_none_or(|s| s == name));
+                let before: u64 = before.map(|(_, next, _)| next).sum();
+                let text = format!(
+                    "{} before entry {} {} not kept here; the archive has what was moved there",
+                    counted(before, "receipt"),
+                    thousands(start.size),
+                    if before == 1 { "is" } else { "are" }
+                );
+                paragraph(out, "  ", &text).map_err(CliError::Output)?;
+            }
+        }
         Format::Json => {
             let rows: Vec<_> = rows
                 .iter()
@@ -225,8 +242,13 @@ pub(crate) fn check(
     };
     if format == Format::Text {
         let (what, origin, size) = (checked.shown.in_words(), &checked.origin, checked.tree_size);
-        writeln!(out, "proven: {what}\n  is in the log {origin} of {size} entries, root {}", checked.root)
-            .map_err(CliError::Output)?;
+        writeln!(
+            out,
+            "proven: {what}\n  is in the log {origin} of {}, root {}",
+            counted(size, "entry"),
+            checked.root
+        )
+        .map_err(CliError::Output)?;
     } else {
         json(out, &checked)?;
     }

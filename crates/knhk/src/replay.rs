@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::{self, Format};
 use crate::error::{CliError, describe};
 use crate::restore::{Plan, unseal};
+use crate::table::counted;
 use crate::{exit, json};
 
 /// Replays a data directory.
@@ -30,8 +31,8 @@ pub(crate) fn run(args: &cli::Replay, format: Format, out: &mut dyn Write) -> Re
     let seal = match (args.from_seal, plan.begins_at) {
         (true, _) => plan.seals.last(),
         (false, 0) => None,
-        // What lies before was dropped, so the oldest state that is there is the place to begin.
-        (false, _) => plan.seals.iter().find(|seal| unseal(dir, seal.digest).is_ok()),
+        // What lies before was dropped, so the oldest state is the place to begin: none is passed over in silence.
+        (false, _) => plan.seals.first(),
     };
     let (mut replay, from, from_entry) = match seal {
         Some(seal) => (Replay::from(unseal(dir, seal.digest)?), "sealed_state", seal.entry),
@@ -47,6 +48,11 @@ pub(crate) fn run(args: &cli::Replay, format: Format, out: &mut dyn Write) -> Re
             continue;
         }
         last = (located.index, located.segment, located.offset);
+        if let Entry::Block { payloads: Some(payloads), .. } = &located.entry
+            && payloads.erased() > 0
+        {
+            return Err(CliError::ErasedInReplay { entry: located.index, erased: payloads.erased() });
+        }
         step(&mut replay, &located).map_err(|what| disagrees(last, what))?;
     }
     let replayed = replay.finish().map_err(|d| disagrees(last, describe(&d)))?;
@@ -59,8 +65,9 @@ pub(crate) fn run(args: &cli::Replay, format: Format, out: &mut dyn Write) -> Re
         };
         writeln!(
             out,
-            "replay agrees: {} inputs from {from} lead to the {} decisions in the log",
-            agreed.inputs, agreed.decisions
+            "replay agrees: {} from {from} lead to the {} in the log",
+            counted(agreed.inputs, "input"),
+            counted(agreed.decisions, "decision")
         )
         .map_err(CliError::Output)?;
     } else {

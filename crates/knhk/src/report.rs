@@ -2,8 +2,11 @@
 
 use knhk_change::finding::{Finding, Severity, Stage, StageResult};
 use knhk_change::proposal::{Change, Proposal};
+use knhk_kernel::KernelError;
 use knhk_observation::pattern::{Action, Pattern, PatternKind};
 use serde::Serialize;
+
+use crate::restore::lost_state;
 
 /// Everything one run did.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +53,30 @@ impl Notice {
              directory"
         );
         Self { kind: "pack_ignored", message }
+    }
+
+    /// No checkpoint lay beside the log, so an earlier state of it cannot be told from this one.
+    pub(crate) fn checkpoint_missing() -> Self {
+        let message = "the file `checkpoint` was missing or empty, so nothing here shows whether the log was set back to an \
+                       earlier state; it was written anew. Compare with a checkpoint kept elsewhere: `knhk log verify DIR \
+                       --since FILE`"
+            .to_owned();
+        Self { kind: "checkpoint_missing", message }
+    }
+
+    /// The sealed state could not be used.
+    pub(crate) fn state_lost(lost: &KernelError) -> Self {
+        Self { kind: "state_lost", message: lost_state(lost) }
+    }
+
+    /// A directory with sectors begins another one.
+    pub(crate) fn new_sector(sector: &str, others: &[&str]) -> Self {
+        let message = format!(
+            "`{sector}` is a new sector in this data directory, which holds {}; sectors learn nothing from each other. If that \
+             was not meant, check --sector",
+            others.join(", ")
+        );
+        Self { kind: "new_sector", message }
     }
 }
 

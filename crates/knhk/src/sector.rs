@@ -15,6 +15,7 @@ use knhk_observation::infer::Inference;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::{EventReader, Item};
 use knhk_ontology::schema::{Cardinality, Range, Schema, Settings};
+use knhk_ontology::schema_check::is_sector_name;
 use knhk_ontology::{Pack, Version, core_pack};
 use knhk_projection::admission::datatype_name;
 use serde::Serialize;
@@ -24,7 +25,7 @@ use crate::error::CliError;
 use crate::refusal::Refusal;
 use crate::restore::{Restore, restore};
 use crate::session::now_ms;
-use crate::table::{Table, thousands};
+use crate::table::{Table, counted, shorten};
 use crate::{exit, inputs, json, packs};
 
 /// Runs a `knhk sector` command.
@@ -56,6 +57,9 @@ fn init(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
+    if !is_sector_name(name) {
+        return Err(CliError::SectorName { name: shorten(name, 60) });
+    }
     let dir = dir.map_or_else(|| PathBuf::from(name), Path::to_owned);
     if dir.exists() {
         return Err(CliError::Exists { path: dir });
@@ -80,7 +84,7 @@ fn init(
         }
         schema.classes.insert(class.iri.clone(), class);
     }
-    let comment = format!("Made from {} events.", profile.events().events());
+    let comment = format!("Made from {}.", counted(profile.events().events(), "event"));
     let pack = Pack::from_schema(&schema, name, &comment, Version::FIRST)?;
     fs::create_dir_all(&dir).map_err(CliError::writing(&dir))?;
     let mut files = pack.files()?;
@@ -104,23 +108,19 @@ fn init(
         let dir = made.dir.display();
         writeln!(
             out,
-            "sector {name}: {} event types, {} classes, {} properties from {} events, in {dir}",
-            made.event_types,
-            made.classes,
-            made.properties,
-            thousands(made.events)
+            "sector {name}: {}, {}, {} from {}, in {dir}",
+            counted(made.event_types as u64, "event type"),
+            counted(made.classes as u64, "class"),
+            counted(made.properties as u64, "property"),
+            counted(made.events, "event")
         )
         .map_err(CliError::Output)?;
         if made.left_out > 0 {
-            writeln!(
-                out,
-                "  {} values lie beyond the limits and are not described",
-                thousands(made.left_out)
-            )
-            .map_err(CliError::Output)?;
+            writeln!(out, "  beyond the limits and not described: {}", counted(made.left_out, "value"))
+                .map_err(CliError::Output)?;
         }
         if refused > 0 {
-            writeln!(out, "  {} events were refused; `knhk observe` names each", thousands(refused))
+            writeln!(out, "  refused: {}; `knhk observe` names each", counted(refused, "event"))
                 .map_err(CliError::Output)?;
             if let Some(first) = first_refusal {
                 writeln!(out, "  the first: {first}").map_err(CliError::Output)?;
@@ -156,7 +156,7 @@ fn sample(from: &[PathBuf]) -> Result<Sample, CliError> {
         loop {
             let item = reader
                 .next_item(&mut |_| Ok(()))
-                .map_err(|e| CliError::reading(source.name())(std::io::Error::other(e)))?;
+                .map_err(|error| CliError::Events { input: source.name(), source: error })?;
             match item {
                 Some(Item::Event(event)) => {
                     let meta = EventMeta {
@@ -228,7 +228,7 @@ fn list(data: Option<&Path>, format: Format, out: &mut dyn Write) -> Result<u8, 
             let head = state.history().head();
             Row {
                 sector: name.to_owned(),
-                title: format!("{} snapshots", state.history().depth()),
+                title: counted(state.history().depth() as u64, "snapshot"),
                 version: head.version.to_string(),
                 event_types: head.schema.event_types.len(),
                 classes: head.schema.classes.len(),

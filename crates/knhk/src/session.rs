@@ -17,19 +17,23 @@ use knhk_evidence::record::Record;
 use knhk_kernel::decision::Decision;
 use knhk_kernel::inputs::{BUILD, KernelStarted, SEMANTICS_VERSION};
 use knhk_kernel::sealed::StateSealed;
-use knhk_kernel::{Kernel, Probe};
+use knhk_kernel::{Kernel, KernelError, Probe};
 use knhk_storage::objects::Objects;
 use knhk_storage::{Log, Recovery, key_file};
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::restore::{Restore, restore};
+use crate::notice;
+use crate::restore::{Restore, Restored, lost_state, restore_telling};
+use crate::signing;
 
 /// A data directory open for writing.
 #[derive(Debug)]
 pub(crate) struct Session {
     log: Log,
     kernel: Kernel,
+    /// Why the state was made from the log's beginning although one was sealed.
+    lost: Option<KernelError>,
 }
 
 /// What opening found.
@@ -81,11 +85,11 @@ impl Session {
     /// Opens a data directory, or makes it.
     pub(crate) fn open_or_create(dir: &Path, key: &Path) -> Result<(Self, Opened), CliError> {
         if dir.join("log").is_dir() {
-            let (session, recovery) = Self::open(dir, key)?;
+            let (session, recovery) = Self::reopen(dir, key)?;
             return Ok((session, Opened::Reopened(Box::new(recovery))));
         }
         let signing = if key.is_file() {
-            key_file::load(key)?
+            signing::load(key)?
         } else {
             let mut random = zeroize::Zeroizing::new([0; 48]);
             getrandom::fill(random.as_mut()).map_err(|e| CliError::Random { why: e.to_string() })?;
@@ -99,20 +103,33 @@ impl Session {
             made
         };
         let log = Log::create(dir, &signing, now_ms())?;
-        let mut session = Self { log, kernel: Kernel::new() };
+        let mut session = Self { log, kernel: Kernel::new(), lost: None };
         session.start()?;
         Ok((session, Opened::Created { key: key.to_owned() }))
     }
 
     /// Opens a data directory that is there: verifies every byte, repairs a torn tail, folds the logged decisions.
     pub(crate) fn open(dir: &Path, key: &Path) -> Result<(Self, Recovery), CliError> {
+        let (session, recovery) = Self::reopen(dir, key)?;
+        if let Some(lost) = &session.lost {
+            notice::tell(&lost_state(lost));
+        }
+        Ok((session, recovery))
+    }
+
+    /// Why a sealed state could not be used, if one could not.
+    pub(crate) fn lost(&self) -> Option<&KernelError> {
+        self.lost.as_ref()
+    }
+
+    fn reopen(dir: &Path, key: &Path) -> Result<(Self, Recovery), CliError> {
         if !dir.join("log").is_dir() {
             return Err(CliError::NoLog { path: dir.to_owned() });
         }
-        let signing = key_file::load(key)?;
+        let signing = signing::load(key)?;
         let (log, recovery) = Log::open(dir, &signing)?;
-        let kernel = restore(dir, Restore::ForDeciding)?;
-        let mut session = Self { log, kernel };
+        let Restored { kernel, lost } = restore_telling(dir, Restore::ForDeciding)?;
+        let mut session = Self { log, kernel, lost };
         session.start()?;
         Ok((session, recovery))
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::report::{FindingReport, ProposalReport, StageReport};
 use crate::show_drift::{last_segment, place};
-use crate::table::{Table, paragraph, short_id, shorten, thousands};
+use crate::table::{Table, noun, paragraph, short_id, shorten, thousands};
 
 /// Findings that are about the sector, not about the change: it has no doctrine, it has no guards.
 const ABOUT_THE_SECTOR: [&str; 2] = ["KNHK-S301", "KNHK-S411"];
@@ -54,7 +54,8 @@ pub(crate) fn write(proposal: &ProposalReport, shown: Shown, out: &mut dyn Write
         write_finding(stage, finding, out)?;
     }
     if findings.len() > shown.findings {
-        writeln!(out, "    … and {} more findings", findings.len() - shown.findings)?;
+        let more = (findings.len() - shown.findings) as u64;
+        writeln!(out, "    … and {} more {}", thousands(more), noun(more, "finding"))?;
     }
     for stage in &proposal.stages {
         if let Some(why) = &stage.why {

@@ -7,7 +7,7 @@ use crate::report::{ProposalReport, Report};
 use crate::session::Opened;
 use crate::show_drift;
 use crate::show_proposal::{self, Shown};
-use crate::table::{paragraph, short_id, shorten, thousands};
+use crate::table::{counted, paragraph, short_id, shorten, thousands};
 
 /// Patterns shown; the JSON report has all.
 const PATTERNS_SHOWN: usize = 25;
@@ -17,7 +17,8 @@ pub(crate) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     summary(report, out)?;
     for notice in &report.notices {
-        writeln!(out, "\nNOTICE {}.", notice.message)?;
+        writeln!(out)?;
+        paragraph(out, "NOTICE ", &format!("{}.", notice.message))?;
     }
     drift(report, out)?;
     show_proposal::about_the_sector(&report.proposals, out)?;
@@ -32,9 +33,9 @@ pub(crate) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
 
 fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let counts = report.observations;
-    write!(out, "{}: {} events", report.sector, thousands(counts.accepted))?;
+    write!(out, "{}: {}", report.sector, counted(counts.accepted, "event"))?;
     if counts.duplicates > 0 {
-        write!(out, ", {} repeats", thousands(counts.duplicates))?;
+        write!(out, ", {}", counted(counts.duplicates, "repeat"))?;
     }
     if counts.rejected > 0 {
         write!(out, ", {} refused", thousands(counts.rejected))?;
@@ -82,7 +83,7 @@ fn drift(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     steps.sort_unstable();
     steps.dedup();
     for (kind, next) in steps {
-        writeln!(out, "  {kind}: {next}")?;
+        paragraph(out, &format!("  {kind}: "), next)?;
     }
     Ok(())
 }
@@ -112,7 +113,7 @@ fn outcome(report: &Report, data: &str, out: &mut dyn Write) -> io::Result<()> {
     }
     if report.waiting > 0 {
         let (verb, dir) = (if report.waiting == 1 { "proposal waits" } else { "proposals wait" }, data);
-        writeln!(out, "  {} {verb} for a person: knhk proposals list --data {dir}", report.waiting)?;
+        writeln!(out, "  {} {verb} for a person:\n    knhk proposals list --data {dir}", report.waiting)?;
     }
     if let (Some(first), Some(last)) = (report.snapshots.first(), report.snapshots.last()) {
         if first.snapshot_id == last.snapshot_id {
@@ -137,9 +138,9 @@ fn evidence(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let report = &run.report;
     writeln!(
         out,
-        "\nEVIDENCE {} receipts; log of {} entries",
-        report.receipts.count,
-        thousands(run.log_size)
+        "\nEVIDENCE {}; log of {}",
+        counted(report.receipts.count, "receipt"),
+        counted(run.log_size, "entry")
     )?;
     for line in report.receipts.checkpoint.lines().take(3) {
         writeln!(out, "  {line}")?;
@@ -147,25 +148,19 @@ fn evidence(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  verifier key {}", run.verifier_key)?;
     match &run.opened {
         Opened::Created { key } if run.dir.exists() => {
-            writeln!(
-                out,
-                "  new data directory {}, private key {} (keep it safe)",
-                run.dir.display(),
-                key.display()
-            )?;
+            paragraph(out, "  ", &format!("new data directory {}", run.dir.display()))?;
+            paragraph(out, "  ", &format!("private key {} (keep it safe)", key.display()))?;
         }
         Opened::Reopened(recovery) if recovery.truncated_bytes > 0 => {
-            writeln!(
-                out,
-                "  repaired: {} bytes behind the last commit were cut off; they were never reported as done",
-                recovery.truncated_bytes
-            )?;
+            let bytes = counted(recovery.truncated_bytes, "byte");
+            let text = format!("cut off behind the last commit: {bytes}; never reported as done");
+            paragraph(out, "  repaired: ", &text)?;
         }
         _ => {}
     }
     if let Some(letters) = &run.dead_letters {
-        writeln!(out, "  refused events are in {}; the first:", letters.path.display())?;
-        writeln!(out, "    {}", letters.first)?;
+        paragraph(out, "  ", &format!("refused events are in {}; the first:", letters.path.display()))?;
+        paragraph(out, "    ", &letters.first.to_string())?;
     }
     Ok(())
 }

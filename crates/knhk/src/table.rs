@@ -196,6 +196,21 @@ pub(crate) fn thousands(number: u64) -> String {
     out
 }
 
+/// A noun behind a number: `event` or `events`.
+pub(crate) fn noun(number: u64, one: &str) -> String {
+    match (number, one.strip_suffix('y')) {
+        (1, _) => one.to_owned(),
+        (_, Some(stem)) if one.ends_with("ry") || one.ends_with("ty") => format!("{stem}ies"),
+        _ if one.ends_with('s') => format!("{one}es"),
+        _ => format!("{one}s"),
+    }
+}
+
+/// A number and its noun: `1 event`, `1,234 events`.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    format!("{} {}", thousands(number), noun(number, one))
+}
+
 /// Unix milliseconds as `2026-01-05 08:00:00Z`.
 pub(crate) fn instant(ms: i64) -> String {
     formatted(ms, "%Y-%m-%d %H:%M:%SZ")
@@ -250,6 +265,15 @@ mod tests {
         for expected in [".end ", "k…", "1,234,567"] {
             assert!(text.contains(expected), "{expected} is missing in {text}");
         }
+    }
+
+    #[test]
+    fn one_is_told_from_many() {
+        let told = [(1, "event"), (2, "event"), (0, "entry"), (1, "entry"), (2, "class"), (3, "property")];
+        assert_eq!(
+            told.map(|(number, one)| counted(number, one)),
+            ["1 event", "2 events", "0 entries", "1 entry", "2 classes", "3 properties"]
+        );
     }
 
     #[test]

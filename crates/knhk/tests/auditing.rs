@@ -94,7 +94,8 @@ fn a_bundle_is_checked_without_the_log_and_shows_receipts_and_events() {
     assert_eq!(make("one", &["--receipt", &first_id[..12]]).0, 0);
     assert_eq!(make("none", &[]).0, 4);
     assert_eq!(make("none", &["--event", "no such event"]).0, 6);
-    assert_eq!(make("none", &["--sequence", "99999"]).0, 5);
+    let (code, _, err) = make("none", &["--sequence", "99999"]);
+    assert!(code == 6 && err.contains("KNHK-E1820") && err.contains("0 to 299"), "{err}");
     assert!(!at.join("none").exists());
     fs::remove_dir_all(at.join("data")).unwrap();
 

@@ -54,7 +54,10 @@ fn an_id_of_two_sources_is_refused_with_both_and_a_source_chooses() {
     assert_eq!(proven(dir.path(), &["7", "--source", "left"]), 1);
     assert_eq!(proven(dir.path(), &["7", "--source", "right"]), 2);
     let (code, _, err) = run(dir.path(), &["receipts", "prove", "7", "--source", "up", "--data", "data"]);
-    assert!(code == 6 && err.contains("KNHK-E1820"), "{code} {err}");
+    assert!(code == 6 && err.contains("KNHK-E1820") && err.contains("`left`, `right`"), "{code} {err}");
+    let erase = ["log", "erase", "--event", "8", "--source", "left", "--data", "data", "--reason", "test"];
+    let (code, _, err) = run(dir.path(), &erase);
+    assert!(code == 6 && err.contains("KNHK-E1820") && !err.contains("receipt"), "{code} {err}");
 }
 
 #[test]

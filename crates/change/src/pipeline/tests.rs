@@ -419,6 +419,14 @@ fn a_false_claim_of_ticks_is_told_and_nothing_rests_on_it() {
     let result = checked.result(Stage::Performance);
     assert_eq!(result.result, Conclusion::Warning);
     assert!(result.has(Code::FalseClaim));
+    // What was claimed of an earlier snapshot is noted, and is no false claim of this one.
+    let mut earlier = bench.content(addition("Stroke", "operator"));
+    earlier.estimated_ticks = 0;
+    earlier.base = Bench::new(&wide(2)).base.id;
+    let checked = bench.check_content(earlier);
+    let result = checked.result(Stage::Performance);
+    assert_eq!(result.result, Conclusion::Passed);
+    assert!(result.has(Code::FalseClaim));
     let mut hot = bench.content(addition("Stroke", "bounded"));
     hot.delta.added_properties[0].property.ranges = literal(Datatype::Integer);
     hot.delta.added_properties[0].property.facets.max = Some(9.into());

@@ -12,13 +12,15 @@ use knhk_ontology::delta::{AddedProperty, ChangedProperty, Delta, PropertyRef, S
 use knhk_ontology::schema::{Cardinality, Class, Datatype, Property, Range, Schema};
 use knhk_ontology::{Iri, vocab};
 use knhk_projection::json::JsonType;
-use knhk_projection::{path, ticks};
+use knhk_projection::path;
 
 use super::positions::{Positions, join};
 use super::wording::{bounds_text, ranges_text, reasoning};
 use super::{Cause, PROPOSER, Situation};
 use crate::error::ChangeError;
+use crate::meaning::Meaning;
 use crate::proposal::{Change, Claims, Op, Proposal, ProposalContent};
+use crate::stages::performance;
 
 /// One proposal in the making.
 pub(super) struct Draft<'a> {
@@ -262,9 +264,8 @@ impl<'a> Draft<'a> {
         }
         let changes: Vec<Change> = changes.into_values().collect();
         let after = schema_after(situation.schema, &delta);
-        let touched: BTreeSet<&str> = changes.iter().map(|c| c.event_type.as_str()).collect();
-        let estimated_ticks =
-            touched.iter().filter_map(|t| ticks::ticks(&after, t)).map(|t| t.0).max().unwrap_or(0);
+        let meaning = Meaning::between(situation.schema, &after, [], []);
+        let estimated_ticks = performance::costliest(&meaning, situation.schema, &after).unwrap_or_default();
         let evidence: Vec<_> = patterns.iter().map(|p| (&p.id, &p.evidence)).collect();
         let confidence_ppm = patterns.iter().map(|p| p.confidence_ppm).min().unwrap_or(0);
         let evidence = canonical::to_bytes(&evidence)

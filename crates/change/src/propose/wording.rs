@@ -13,12 +13,22 @@ pub(super) fn reasoning(cause: &Cause, patterns: &[&Pattern]) -> String {
     let paths: BTreeSet<&str> = patterns.iter().map(|p| p.path.as_str()).collect();
     let what = match cause {
         Cause::EventType(event_type) => {
-            return format!("{n} events of the type {event_type}, which no class describes");
+            return format!("{} of the type {event_type}, which no class describes", counted(n, "event"));
         }
         Cause::Rate(event_type) => return format!("the rate of {event_type} is no longer the declared one"),
         Cause::Class(domain) => domain.local_name(),
     };
-    format!("{} pattern(s) at {} path(s) of {what}, in up to {n} events", patterns.len(), paths.len())
+    format!(
+        "{} at {} of {what}, in up to {}",
+        counted(patterns.len() as u64, "pattern"),
+        counted(paths.len() as u64, "path"),
+        counted(n, "event")
+    )
+}
+
+/// A number and its noun.
+fn counted(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A datatype by prefix and name, as ontologies write it.
