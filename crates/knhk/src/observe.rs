@@ -80,10 +80,12 @@ pub(crate) fn run(args: &Observe) -> Result<Run, CliError> {
         Session::open_or_create(&dir, &key).inspect_err(|_| fresh.undo_directories())?;
     let note = session.log().checkpoint_note().to_owned();
     let mut notices = Vec::new();
-    if let Opened::Reopened(recovery) = &opened
-        && recovery.checkpoint_missing
-    {
-        notices.push(Notice::checkpoint_missing());
+    if let Opened::Reopened(recovery) = &opened {
+        if recovery.checkpoint_missing {
+            notices.push(Notice::checkpoint_missing());
+        } else if recovery.signed > 0 {
+            notices.push(Notice::signed_late(recovery.signed));
+        }
     }
     notices.extend(session.lost().map(Notice::state_lost));
     let done = observe(&mut session, &sector, files, &sources, DeadLetters::new(dead_letters), args);

@@ -6,6 +6,8 @@ use knhk_kernel::KernelError;
 use knhk_observation::pattern::{Action, Pattern, PatternKind};
 use serde::Serialize;
 
+use crate::table::counted;
+
 use crate::restore::lost_state;
 
 /// Everything one run did.
@@ -62,6 +64,18 @@ impl Notice {
                        --since FILE`"
             .to_owned();
         Self { kind: "checkpoint_missing", message }
+    }
+
+    /// Entries at the end of the log were under no checkpoint, and are now.
+    pub(crate) fn signed_late(entries: u64) -> Self {
+        let message = format!(
+            "{} at the end of the log {} under no signed checkpoint, and {} now: an earlier run was stopped before it could \
+             sign, or somebody who can write the directory put them there",
+            counted(entries, "entry"),
+            if entries == 1 { "was" } else { "were" },
+            if entries == 1 { "is" } else { "are" },
+        );
+        Self { kind: "signed_late", message }
     }
 
     /// The sealed state could not be used.

@@ -256,6 +256,21 @@ fn a_missing_checkpoint_file_is_told_by_the_next_run() {
     assert!(text.contains("NOTICE the file `checkpoint` was missing"), "{text}");
 }
 
+#[test]
+fn entries_that_were_signed_late_are_told_by_the_run_that_signs_them() {
+    let dir = with_log();
+    let older = fs::read(dir.path().join("data/checkpoint")).unwrap();
+    let before = entries(dir.path());
+    observe(dir.path(), "logistics", &[&example("events-drift.ndjson")]);
+    let late = entries(dir.path()) - before;
+    // As a run leaves it that is killed after its last sync.
+    fs::write(dir.path().join("data/checkpoint"), older).unwrap();
+    let (_, report) = observe(dir.path(), "logistics", &[&example("events-drift.ndjson")]);
+    let notice = &report["notices"][0];
+    assert_eq!(notice["kind"], "signed_late", "{report}");
+    assert!(notice["message"].as_str().unwrap().starts_with(&format!("{late} entries")), "{notice}");
+}
+
 /// Entries of the log in `dir/data`.
 fn entries(dir: &Path) -> u64 {
     done(dir, &["log", "verify", "data"])["entries"].as_u64().unwrap()
