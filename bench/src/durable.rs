@@ -200,7 +200,10 @@ pub(crate) fn run() -> Result<()> {
     println!("durable, interleaved, {} rounds, medians", rounds());
     println!("  {}, {} cores, Linux {}, load {}", machine.cpu, machine.cores, machine.kernel, machine.load);
     let records = if quick() { 500_000 } else { 1_000_000 };
-    println!("  {records} records of {RECORD_LEN} bytes each; {BATCH} a sync, {LARGE_BATCH} by the lines that say ours, {BLOCK} a block");
+    println!(
+        "  {records} records of {RECORD_LEN} bytes each; {BATCH} a sync, \
+         {LARGE_BATCH} in the lines that say ours, {BLOCK} a block"
+    );
     let server = Server::given()?;
     let mut candidates = Vec::new();
     type Engine = fn(&Path, u64, u64) -> Result<Figures>;

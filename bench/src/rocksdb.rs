@@ -12,8 +12,8 @@ pub(crate) fn is_there() -> bool {
     Command::new("db_bench").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-/// A sync a batch, and whole batches only. `fillseq`, because `fillbatch` is always in batches of 1,000, whatever `--batch_size` says. Processor time is that of
-/// the whole program, opening included.
+/// A sync a batch, and whole batches only. `fillseq`, because `fillbatch` is always in batches of 1,000, whatever
+/// `--batch_size` says. Processor time is that of the whole program, opening included.
 pub(crate) fn fillseq(dir: &Path, records: u64, batch: u64) -> Result<Figures> {
     let records = records - records % batch;
     let before = processes::of_children()?;
