@@ -17,6 +17,9 @@ mod percentiles;
 
 mod append;
 mod durable;
+mod postgres;
+mod processes;
+mod rocksdb;
 
 /// What every program here gives back when something fails.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
