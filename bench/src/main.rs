@@ -2,16 +2,16 @@
 //! them alike. Medians count.
 
 // The same clock, processor time and percentiles as `knhk bench`.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the command uses more of it")]
 #[path = "../../crates/knhk/src/bench/clock.rs"]
 mod clock;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the command uses more of it")]
 #[path = "../../crates/knhk/src/bench/cpu.rs"]
 mod cpu;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the command uses more of it")]
 #[path = "../../crates/knhk/src/bench/machine.rs"]
 mod machine;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the command uses more of it")]
 #[path = "../../crates/knhk/src/bench/percentiles.rs"]
 mod percentiles;
 

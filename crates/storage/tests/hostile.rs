@@ -6,7 +6,6 @@ mod common;
 mod gated;
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -25,19 +24,7 @@ use knhk_evidence::verify::{Depth, Trust, Verifier};
 use knhk_storage::audit::Audit;
 use knhk_storage::salvage::salvage;
 use knhk_storage::store::{AppenderOptions, Level, StoreOptions};
-use knhk_storage::{Directory, Error, Log, ObservationStore, audit, read};
-
-/// A log of five segments, still open.
-fn rolled(dir: &Path) -> Log {
-    let mut log = Log::create(dir, &key(), NOW_MS).unwrap();
-    intern(&mut log);
-    for i in 0..4 {
-        group(&mut log, 3, &format!("g{i}"));
-        log.roll();
-    }
-    group(&mut log, 3, "last");
-    log
-}
+use knhk_storage::{Directory, Error, Log, ObservationStore, Options, audit, read};
 
 fn store(directory: impl Into<Directory>, options: StoreOptions) -> ObservationStore {
     let options = StoreOptions { prepare: false, ..options };
@@ -57,7 +44,7 @@ fn record() -> Record {
 #[test]
 fn who_has_no_key_cannot_say_that_the_oldest_entries_were_dropped() {
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), Options::default()));
     let trusted = key();
     // Everything that is needed but the key.
     let note = fs::read_to_string(dir.path().join("checkpoint")).unwrap();
@@ -91,7 +78,7 @@ fn who_has_no_key_cannot_say_that_the_oldest_entries_were_dropped() {
 #[test]
 fn entries_that_no_checkpoint_covered_are_counted_when_they_are_signed() {
     let dir = scratch();
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), Options::default());
     let older = log.checkpoint_note().to_owned();
     group(&mut log, 1, "unsigned");
     drop(log);
@@ -105,7 +92,7 @@ fn entries_that_no_checkpoint_covered_are_counted_when_they_are_signed() {
 #[test]
 fn what_a_log_dropped_is_in_no_file_of_it() {
     let dir = scratch();
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), Options::default());
     log.retain_from(3, None, "test", NOW_MS).unwrap();
     log.close().unwrap();
     let (_, sent) = events(1, "g0");
@@ -125,7 +112,7 @@ fn what_a_log_dropped_is_in_no_file_of_it() {
 #[test]
 fn an_archive_never_loses_another_logs_segments() {
     let (first, second, archive) = (scratch(), scratch(), scratch());
-    let mut log = rolled(first.path());
+    let mut log = rolled(first.path(), Options::default());
     log.retain_from(1, Some(archive.path()), "test", NOW_MS).unwrap();
     let kept = fs::read(archive.path().join("00000000.seg")).unwrap();
     let mut other = Log::create(second.path(), &key(), NOW_MS + 9).unwrap();
@@ -143,7 +130,7 @@ fn an_archive_never_loses_another_logs_segments() {
 #[test]
 fn a_salvage_that_was_interrupted_can_be_done_again() {
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), Options::default()));
     let last = segments(dir.path()).pop().unwrap();
     let mut bytes = fs::read(&last).unwrap();
     let at = bytes.len() - 100;
@@ -221,7 +208,7 @@ fn counts_at_the_end_of_their_numbers_overflow_nothing() {
     assert_eq!(state.lost().numbers, u64::MAX);
 
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), Options::default()));
     for path in segments(dir.path()) {
         fs::remove_file(path).unwrap();
     }
@@ -280,7 +267,7 @@ impl SigningKeyOfAnother {
 #[test]
 fn a_wrong_signature_is_named_by_the_place_of_its_frame() {
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), Options::default()));
     let path = &segments(dir.path())[0];
     let mut bytes = fs::read(path).unwrap();
     let mut entries = read::entries(dir.path()).unwrap().map(Result::unwrap);

@@ -11,21 +11,12 @@ use common::*;
 use knhk_evidence::proof::Proven;
 use knhk_evidence::verify::Depth;
 use knhk_storage::audit::{self, Audit};
-use knhk_storage::log::Extent;
+use knhk_storage::log::{Extent, Publish, ROLL_LEN};
 use knhk_storage::{Error, Log, Options, prove, read, spare};
 
-/// A log of five segments, still open.
-fn rolled(dir: &Path) -> Log {
-    let options = Options { recycle: true, ..Options::default() };
-    let mut log = Log::create_with(dir, &key(), NOW_MS, options).unwrap();
-    intern(&mut log);
-    for i in 0..4 {
-        group(&mut log, 3, &format!("g{i}"));
-        log.roll();
-    }
-    group(&mut log, 3, "last");
-    log
-}
+/// Dropped segments wait to be used again.
+const RECYCLED: Options =
+    Options { roll_len: ROLL_LEN, publish: Publish::EveryCommit, verify: Extent::Whole, recycle: true };
 
 fn on_disk(dir: &Path, tag: &str) -> bool {
     let (_, sent) = events(1, tag);
@@ -41,7 +32,7 @@ fn on_disk(dir: &Path, tag: &str) -> bool {
 fn a_log_without_its_oldest_segments_verifies_proves_and_goes_on() {
     let trusted = key();
     let (dir, archive) = (scratch(), scratch());
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), RECYCLED);
     let before = read::entries(dir.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
     let kept_note = log.checkpoint_note().to_owned();
     assert_eq!(log.retain_from(3, Some(archive.path()), "30 days", NOW_MS).unwrap(), 0..3);
@@ -78,13 +69,13 @@ fn a_log_without_its_oldest_segments_verifies_proves_and_goes_on() {
 #[test]
 fn segments_missing_without_a_word_in_the_log_are_refused() {
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), RECYCLED));
     fs::remove_file(&segments(dir.path())[0]).unwrap();
     assert_eq!(audit::verify(dir.path(), None, &[]).unwrap_err().code(), "KNHK-E1141");
     assert_eq!(Log::open(dir.path(), &key()).unwrap_err().code(), "KNHK-E1141");
     // Nor does a word about fewer of them help.
     let dir = scratch();
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), RECYCLED);
     log.retain_from(1, None, "one", NOW_MS).unwrap();
     drop(log);
     audit::verify(dir.path(), None, &[]).unwrap();
@@ -100,13 +91,12 @@ fn segments_missing_without_a_word_in_the_log_are_refused() {
 fn dropped_payloads_are_in_no_file_once_the_files_are_ready_again() {
     let trusted = key();
     let dir = scratch();
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), RECYCLED);
     assert!(on_disk(dir.path(), "g0"));
     log.retain_from(1, None, "", NOW_MS).unwrap();
     assert!(on_disk(dir.path(), "g0"), "kept to be used again");
     drop(log);
-    let (mut log, _) =
-        Log::open_with(dir.path(), &key(), Options { recycle: true, ..Options::default() }).unwrap();
+    let (mut log, _) = Log::open_with(dir.path(), &key(), RECYCLED).unwrap();
     assert!(!on_disk(dir.path(), "g0"), "nobody has zeroed it, so opening removes it");
     log.retain_from(2, None, "", NOW_MS).unwrap();
     while spare::prepare(&log.directory(), 1 << 20).unwrap() {}
@@ -129,7 +119,7 @@ fn dropped_payloads_are_in_no_file_once_the_files_are_ready_again() {
 #[test]
 fn verification_since_a_kept_checkpoint_reads_only_what_came_after() {
     let dir = scratch();
-    let mut log = rolled(dir.path());
+    let mut log = rolled(dir.path(), RECYCLED);
     let kept = log.checkpoint_note().to_owned();
     log.roll();
     group(&mut log, 1, "new");
@@ -165,7 +155,7 @@ fn verification_since_a_kept_checkpoint_reads_only_what_came_after() {
 fn every_flipped_byte_is_refused_by_roots_alone() {
     let trusted = key();
     let dir = scratch();
-    drop(rolled(dir.path()));
+    drop(rolled(dir.path(), RECYCLED));
     let audit = Audit { trusted: Some(trusted.verifying_key()), depth: Depth::Roots, ..Audit::default() };
     audit::verify_with(dir.path(), &audit, &mut |_| {}).unwrap();
     for path in segments(dir.path()) {

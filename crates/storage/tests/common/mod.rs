@@ -94,6 +94,18 @@ pub(crate) fn small_log(dir: &Path, groups: usize, roll_len: u64) {
     }
 }
 
+/// A log of five segments, still open.
+pub(crate) fn rolled(dir: &Path, options: Options) -> Log {
+    let mut log = Log::create_with(dir, &key(), NOW_MS, options).unwrap();
+    intern(&mut log);
+    for i in 0..4 {
+        group(&mut log, 3, &format!("g{i}"));
+        log.roll();
+    }
+    group(&mut log, 3, "last");
+    log
+}
+
 /// Whether an entry is the sealed state at the start of a segment.
 pub(crate) fn is_seal(entry: &Entry) -> bool {
     matches!(entry, Entry::Input(input) if input.kind == InputKind::LogSealed)
