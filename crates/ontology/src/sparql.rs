@@ -1,0 +1,3 @@
+//! SPARQL over an index, within limits.
+
+pub mod constraint;
