@@ -35,7 +35,7 @@ def shifty(data, shapes, changed=None):
     if changed is not None:
         repair = engine.RepairSession(text[1], text[0])
         delta = engine.delta_from_graph(add=open(changed, encoding="utf-8").read())
-        orders["gate"] = lambda: repair.gate(delta).introduced
+        orders["gate"] = lambda: len(repair.gate(delta).introduced)
     return orders
 
 
