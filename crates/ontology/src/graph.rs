@@ -17,11 +17,11 @@ use crate::triple::{Term, Triple};
 /// [`Graph::objects`] do.
 #[derive(Clone, Default)]
 pub struct Graph {
-    terms: Vector<Term>,
-    ids: OrdMap<Term, u32>,
-    spo: OrdSet<[u32; 3]>,
-    pos: OrdSet<[u32; 3]>,
-    osp: OrdSet<[u32; 3]>,
+    pub(crate) terms: Vector<Term>,
+    pub(crate) ids: OrdMap<Term, u32>,
+    pub(crate) spo: OrdSet<[u32; 3]>,
+    pub(crate) pos: OrdSet<[u32; 3]>,
+    pub(crate) osp: OrdSet<[u32; 3]>,
     trie: Trie,
 }
 

@@ -2,6 +2,8 @@
 
 use crate::triple::Term;
 
+mod for_graph;
+
 /// The number of a term. Numbers are given in order of first appearance and never taken back, so a number that a graph
 /// has given means the same term in every later version of that graph.
 pub type Id = u32;

@@ -23,7 +23,6 @@
 //! # Ok::<(), knhk_ontology::OntologyError>(())
 //! ```
 
-pub mod affected;
 pub mod classification;
 pub mod context;
 pub mod core_ontology;
@@ -32,6 +31,7 @@ pub mod delta;
 pub mod error;
 pub mod graph;
 pub mod history;
+pub mod index;
 pub mod iri;
 pub mod lowering;
 pub mod pack;
@@ -43,9 +43,9 @@ pub mod schema;
 pub mod schema_check;
 pub mod semantic_diff;
 pub mod shacl;
-pub mod shape_admission;
 pub mod sigma;
 pub mod snapshot;
+pub mod sparql;
 pub mod trie;
 pub mod triple;
 pub mod triple_delta;
