@@ -39,7 +39,8 @@ pub trait Index {
     fn all(&self) -> impl Iterator<Item = [Id; 3]> + '_;
 
     /// Whether the node belongs to what is under test: only such nodes are validated, the others are looked at. True of
-    /// every node unless an index says otherwise.
+    /// every node unless an index says otherwise. The answer rests on the node's term alone, so that it is the same in
+    /// every version.
     fn is_under_test(&self, node: Id) -> bool {
         let _ = node;
         true

@@ -1,6 +1,7 @@
 //! Validation against SHACL shapes (W3C Recommendation of 20 July 2017) on an index. `docs/shacl.md` is the way in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::OntologyError;
 use crate::graph::Graph;
@@ -12,10 +13,15 @@ mod compile;
 mod component;
 mod evaluate;
 mod follow;
+mod footprint;
 mod literal;
 mod node;
 pub mod pattern;
 mod report;
+pub mod revalidate;
+mod same;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod shape;
 mod sink;
 mod targets;
@@ -24,14 +30,17 @@ mod vocabulary;
 pub use compile::{SHAPE_DEPTH_MAX, SHAPE_LIST_MAX, SHAPES_EXPANDED_MAX, SHAPES_MAX};
 pub use node::VALIDATION_READS_MAX;
 pub use report::{Report, Severity, Violation};
+pub use revalidate::{AFFECTED_MAX, Change, Reason, Revalidation};
 
+use footprint::Footprints;
 use node::Bound;
-use shape::ShapeTable;
+use shape::{ShapeNo, ShapeTable};
 
 /// Shapes that were found fit for evaluation.
 #[derive(Clone)]
 pub struct Shapes {
-    table: ShapeTable,
+    table: Arc<ShapeTable>,
+    footprints: Arc<Footprints>,
 }
 
 impl fmt::Debug for Shapes {
@@ -54,7 +63,9 @@ impl Shapes {
     /// # Errors
     /// [`OntologyError::NotSupported`], [`OntologyError::BadShape`] or [`OntologyError::TooLarge`].
     pub fn compile(graph: &Graph) -> Result<Self, OntologyError> {
-        Ok(Self { table: compile::compile(graph)? })
+        let table = compile::compile(graph)?;
+        let footprints = Arc::new(Footprints::of(&table));
+        Ok(Self { table: Arc::new(table), footprints })
     }
 
     /// Takes the shapes of a sector, for validating its data: those of core are about ontologies, not about data.
@@ -86,15 +97,27 @@ impl Shapes {
     pub fn validate(&self, data: &impl Index) -> Result<Report, OntologyError> {
         let bound = Bound::new(&self.table, data);
         let mut report = Report::default();
-        for (no, shape) in self.table.roots() {
-            for focus in bound.focus_nodes(no)? {
-                let found = bound.evaluate(no, focus)?;
-                if let (false, Some(term)) = (found.is_empty(), bound.term(focus)) {
-                    report.put(&shape.name, term, found);
-                }
-            }
+        for (no, _) in self.table.roots() {
+            self.validate_shape(&bound, no, &mut report)?;
         }
         Ok(report)
+    }
+
+    /// Adds what one shape finds at all its focus nodes.
+    fn validate_shape<I: Index>(
+        &self,
+        bound: &Bound<'_, I>,
+        no: ShapeNo,
+        report: &mut Report,
+    ) -> Result<(), OntologyError> {
+        let Some(shape) = self.table.shape(no) else { return Ok(()) };
+        for focus in bound.focus_nodes(no)? {
+            let found = bound.evaluate(no, focus)?;
+            if let (false, Some(term)) = (found.is_empty(), bound.term(focus)) {
+                report.put(&shape.name, term, found);
+            }
+        }
+        Ok(())
     }
 }
 

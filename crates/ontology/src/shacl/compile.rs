@@ -40,8 +40,11 @@ pub(super) fn compile(graph: &Graph) -> Result<ShapeTable, OntologyError> {
         terms: Vec::new(),
         term_numbers: BTreeMap::new(),
     };
+    for term in [&*vocab::RDF_TYPE, &*vocab::RDFS_SUB_CLASS_OF] {
+        compiler.number(term.clone())?;
+    }
     let shapes = names.iter().map(|name| compiler.shape(name)).collect::<Result<Vec<_>, _>>()?;
-    let table = ShapeTable { terms: compiler.terms, shapes };
+    let table = ShapeTable { terms: compiler.terms, numbers: compiler.term_numbers, shapes };
     refuse_recursion(&table)?;
     Ok(table)
 }

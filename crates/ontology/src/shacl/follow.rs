@@ -6,7 +6,7 @@ use crate::error::OntologyError;
 use crate::index::{Id, Index};
 
 /// Which way a path is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     /// From its beginning.
     Forwards,
@@ -15,7 +15,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    fn turned(self) -> Self {
+    pub(super) fn turned(self) -> Self {
         match self {
             Self::Forwards => Self::Backwards,
             Self::Backwards => Self::Forwards,
@@ -62,7 +62,8 @@ impl<I: Index> Bound<'_, I> {
         }
     }
 
-    fn follow_all<'p>(
+    /// The nodes at the other end of parts followed one after another.
+    pub(super) fn follow_all<'p>(
         &self,
         parts: impl Iterator<Item = &'p Path>,
         from: Id,

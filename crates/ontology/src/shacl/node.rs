@@ -65,7 +65,6 @@ impl<'a, I: Index> Bound<'a, I> {
     }
 
     /// Triples read so far.
-    #[cfg(test)]
     pub(crate) fn reads(&self) -> u64 {
         self.reads.get()
     }
@@ -124,7 +123,7 @@ impl<'a, I: Index> Bound<'a, I> {
     }
 
     /// The class and every class above it, in order of number.
-    fn above(&self, class: Id) -> Result<Rc<[Id]>, OntologyError> {
+    pub(super) fn above(&self, class: Id) -> Result<Rc<[Id]>, OntologyError> {
         if let Some(known) = self.above.borrow().get(&class) {
             return Ok(Rc::clone(known));
         }
