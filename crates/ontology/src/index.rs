@@ -2,7 +2,10 @@
 
 use crate::triple::Term;
 
+mod composed;
 mod for_graph;
+
+pub use composed::Composed;
 
 /// The number of a term. Numbers are given in order of first appearance and never taken back, so a number that a graph
 /// has given means the same term in every later version of that graph.

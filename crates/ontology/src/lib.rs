@@ -46,6 +46,7 @@ pub mod shacl;
 pub mod sigma;
 pub mod snapshot;
 pub mod sparql;
+mod terms;
 pub mod trie;
 pub mod triple;
 pub mod triple_delta;

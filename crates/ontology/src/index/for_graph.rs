@@ -6,11 +6,11 @@ use crate::triple::Term;
 
 impl Index for Graph {
     fn id_of(&self, term: &Term) -> Option<Id> {
-        self.ids.get(term).copied()
+        self.terms.number(term)
     }
 
     fn term(&self, id: Id) -> Option<&Term> {
-        self.terms.get(usize::try_from(id).ok()?)
+        self.terms.get(id)
     }
 
     fn has(&self, subject: Id, predicate: Id, object: Id) -> bool {
