@@ -7,7 +7,7 @@
 //! | read a sector pack | [`Pack::from_files`] |
 //! | know what an ontology says about events | [`Schema`], from [`Sigma::schema`] |
 //! | turn a typed change into triples | [`lower`] gives a [`TripleDelta`] |
-//! | check an ontology against Σ² | [`meta_violations`] |
+//! | check an ontology against Σ² | [`meta_report`] |
 //! | keep versions | [`Snapshot`] and [`History`] |
 //!
 //! ```
@@ -53,7 +53,7 @@ pub mod triple_delta;
 pub mod turtle;
 pub mod vocab;
 
-pub use core_ontology::{core_graph, core_pack, meta_violations, meta_violations_after};
+pub use core_ontology::{core_graph, core_pack, meta_report, meta_report_after};
 pub use error::OntologyError;
 pub use graph::Graph;
 pub use history::History;
