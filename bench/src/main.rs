@@ -17,9 +17,12 @@ mod percentiles;
 
 mod append;
 mod durable;
+mod line_peer;
 mod postgres;
 mod processes;
 mod rocksdb;
+mod shacl;
+mod shacl_family;
 
 /// What every program here gives back when something fails.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("append") => append::run(),
         Some("durable") => durable::run(),
-        _ => Err("say append or durable, and --quick if less is enough".into()),
+        Some("shacl") => shacl::run(),
+        _ => Err("say append, durable or shacl, and --quick if less is enough".into()),
     }
 }

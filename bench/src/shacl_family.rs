@@ -57,12 +57,13 @@ pub(crate) fn change(triples: usize, size: usize) -> [String; 2] {
         let _ = writeln!(sides[1], "e:n{n} e:p{}amount -5 .", n % CLASSES);
         return sides;
     }
-    let changed = size / 2;
+    // No entity is changed twice.
+    let changed = (size / 2).min(entities);
     for k in 0..changed {
         let n = (k * entities / changed + 11) % entities;
         let class = n % CLASSES;
         let old = if n % 500 == 7 { -1 } else { i64::try_from(n % 100).unwrap_or(0) };
-        let new = if k % 2 == 0 { 100 + old } else { -2 - old };
+        let new = if k % 2 == 0 { 200 + old } else { -200 - old };
         let _ = writeln!(sides[0], "e:n{n} e:p{class}amount {old} .");
         let _ = writeln!(sides[1], "e:n{n} e:p{class}amount {new} .");
     }
