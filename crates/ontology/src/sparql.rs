@@ -9,6 +9,7 @@ pub mod budget;
 pub mod constraint;
 pub mod expression;
 mod group;
+mod listed;
 mod order;
 mod paths;
 mod plan;
@@ -18,6 +19,7 @@ mod run;
 
 pub use admission::{QUERY_DEPTH_MAX, QUERY_PATTERNS_MAX, QUERY_VARIABLES_MAX};
 pub use budget::{Budget, QUERY_HELD_BYTES_MAX, QUERY_ROWS, QUERY_ROWS_MAX, QUERY_STEPS, QUERY_STEPS_MAX};
+pub use listed::Listed;
 pub use query::{Answer, Form, QUERY_BRACKETS_MAX, QUERY_BYTES_MAX, QUERY_SIGNS_MAX, Query, Solutions};
 pub use query::{answer, ask, construct, select};
 

@@ -16,8 +16,8 @@ use crate::triple::Term;
 
 /// Deepest nesting of a query, counted in parts of its algebra.
 pub const QUERY_DEPTH_MAX: usize = 96;
-/// Most triple patterns in one group.
-pub const QUERY_PATTERNS_MAX: usize = 64;
+/// Most triple patterns and paths of one query.
+pub const QUERY_PATTERNS_MAX: usize = 128;
 /// Most variables of one query.
 pub const QUERY_VARIABLES_MAX: usize = 256;
 
@@ -53,6 +53,7 @@ pub(crate) struct Admission<'p> {
     width: usize,
     bound: Option<PreBinding<'p>>,
     depth: usize,
+    patterns: usize,
     in_select: usize,
 }
 
@@ -72,6 +73,7 @@ impl<'p> Admission<'p> {
             width: 0,
             bound,
             depth: 0,
+            patterns: 0,
             in_select: 0,
         }
     }
@@ -164,6 +166,7 @@ impl<'p> Admission<'p> {
         match pattern {
             GraphPattern::Bgp { patterns } => self.triples(patterns),
             GraphPattern::Path { subject, path, object } => {
+                self.patterns_more(1)?;
                 let route = self.route(path)?;
                 Ok(Node::Path { subject: self.term(subject)?, route, object: self.term(object)? })
             }
@@ -291,10 +294,16 @@ impl<'p> Admission<'p> {
         Ok(Node::Project { inner: inner?, links: inside?.into_iter().zip(outside).collect() })
     }
 
-    fn triples(&mut self, patterns: &[TriplePattern]) -> Result<Node, OntologyError> {
-        if patterns.len() > QUERY_PATTERNS_MAX {
-            return Err(OntologyError::too_large("triple patterns of a group", QUERY_PATTERNS_MAX));
+    fn patterns_more(&mut self, count: usize) -> Result<(), OntologyError> {
+        self.patterns = self.patterns.saturating_add(count);
+        if self.patterns > QUERY_PATTERNS_MAX {
+            return Err(OntologyError::too_large("triple patterns of a query", QUERY_PATTERNS_MAX));
         }
+        Ok(())
+    }
+
+    fn triples(&mut self, patterns: &[TriplePattern]) -> Result<Node, OntologyError> {
+        self.patterns_more(patterns.len())?;
         let (mut all, mut sides) = (Vec::new(), Vec::new());
         for triple in patterns {
             let (subject, object) = (self.term(&triple.subject)?, self.term(&triple.object)?);

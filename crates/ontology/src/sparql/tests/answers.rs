@@ -2,19 +2,19 @@ use proptest::prelude::*;
 use spareval::{QueryEvaluator, QueryResults};
 use spargebra::SparqlParser;
 
-use super::small::Small;
+use super::small;
 use crate::graph::Graph;
-use crate::sparql::{Answer, Budget, Query, answer, ask, construct, select};
+use crate::sparql::{Answer, Budget, Listed, Query, answer, ask, construct, select};
 use crate::triple::{Term, Triple};
 use crate::turtle;
 
-fn asked(index: &Small, query: &str) -> Answer {
+fn asked(index: &Listed, query: &str) -> Answer {
     let query = Query::parse(&format!("PREFIX : <urn:x:>\n{query}"), &[]).unwrap();
     answer(index, &query, &Budget::default()).unwrap()
 }
 
 /// Rows as text: cells apart by a space, what is not bound as a dash.
-fn rows(index: &Small, query: &str) -> Vec<String> {
+fn rows(index: &Listed, query: &str) -> Vec<String> {
     let Answer::Solutions(found) = asked(index, query) else { panic!("{query} is a SELECT") };
     let cell = |term: &Option<Term>| term.as_ref().map_or("-".to_owned(), ToString::to_string);
     found.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
@@ -31,7 +31,7 @@ const PEOPLE: &str = r#"
 
 #[test]
 fn rows_come_in_order_of_text_and_numbers_are_ordered_by_value_when_asked() {
-    let index = Small::read(PEOPLE);
+    let index = small::read(PEOPLE);
     assert_eq!(rows(&index, "SELECT ?s { ?s :age ?a }"), ["<urn:x:ann>", "<urn:x:bob>", "<urn:x:cy>"]);
     assert_eq!(
         rows(&index, "SELECT ?s { ?s :age ?a } ORDER BY ?a"),
@@ -43,7 +43,7 @@ fn rows_come_in_order_of_text_and_numbers_are_ordered_by_value_when_asked() {
 
 #[test]
 fn what_is_computed_is_told_apart_from_what_is_there_by_its_term_alone() {
-    let index = Small::read(PEOPLE);
+    let index = small::read(PEOPLE);
     assert_eq!(rows(&index, "SELECT ?s { BIND(40 + 1 AS ?a) ?s :age ?a }"), ["<urn:x:ann>"]);
     assert_eq!(rows(&index, "SELECT ?x { BIND(CONCAT('A', 'nn') AS ?n) ?x :name ?n }"), ["<urn:x:ann>"]);
     assert_eq!(rows(&index, "SELECT (SUM(?a) AS ?t) (COUNT(*) AS ?n) { ?s :age ?a }").len(), 1);
@@ -51,7 +51,7 @@ fn what_is_computed_is_told_apart_from_what_is_there_by_its_term_alone() {
 
 #[test]
 fn a_literal_keeps_the_form_it_was_written_in() {
-    let index = Small::read("@prefix : <urn:x:> . :a :q 007 .");
+    let index = small::read("@prefix : <urn:x:> . :a :q 007 .");
     assert_eq!(
         rows(&index, "SELECT (STR(?v) AS ?t) (MAX(?v) AS ?m) { ?s :q ?v FILTER(?v = 7) } GROUP BY ?v"),
         ["\"007\" \"007\"^^<http://www.w3.org/2001/XMLSchema#integer>"]
@@ -60,7 +60,7 @@ fn a_literal_keeps_the_form_it_was_written_in() {
 
 #[test]
 fn skolem_iris_answer_as_the_blank_nodes_they_stand_for() {
-    let index = Small::read(PEOPLE);
+    let index = small::read(PEOPLE);
     assert_eq!(
         rows(&index, "SELECT ?c { ?s :address ?a . ?a :city ?c FILTER(isBlank(?a) && !isIRI(?a)) }"),
         ["\"Graz\""]
@@ -78,14 +78,14 @@ fn constructed_triples_are_the_same_every_time() {
     );
     let query = query.unwrap();
     let graph = turtle::parse(PEOPLE).unwrap();
-    let of = |backwards| construct(&Small::of(&graph, backwards), &query, &Budget::default()).unwrap();
+    let of = |backwards| construct(&small::of(&graph, backwards), &query, &Budget::default()).unwrap();
     assert_eq!(of(false).len(), 6, "a literal is no subject");
     assert_eq!(of(false), of(true));
 }
 
 #[test]
 fn a_path_without_steps_leads_from_a_term_to_itself_and_from_a_variable_to_nodes_only() {
-    let index = Small::read(PEOPLE);
+    let index = small::read(PEOPLE);
     assert_eq!(rows(&index, "SELECT ?o { :nobody :knows* ?o }"), ["<urn:x:nobody>"]);
     assert_eq!(rows(&index, "SELECT ?o { :ann :knows+ ?o }"), ["<urn:x:ann>", "<urn:x:bob>", "<urn:x:cy>"]);
     assert_eq!(rows(&index, "SELECT ?x { BIND(:nobody AS ?x) ?x :knows* ?o }"), Vec::<String>::new());
@@ -95,8 +95,8 @@ fn a_path_without_steps_leads_from_a_term_to_itself_and_from_a_variable_to_nodes
 #[test]
 fn a_query_is_asked_as_what_it_is() {
     let query = Query::parse("ASK { ?s ?p ?o }", &[]).unwrap();
-    assert!(ask(&Small::read(PEOPLE), &query, &Budget::default()).unwrap());
-    assert_eq!(select(&Small::read(PEOPLE), &query, &Budget::default()).unwrap_err().code(), "KNHK-E1330");
+    assert!(ask(&small::read(PEOPLE), &query, &Budget::default()).unwrap());
+    assert_eq!(select(&small::read(PEOPLE), &query, &Budget::default()).unwrap_err().code(), "KNHK-E1330");
     assert_eq!(Query::parse("SELECT", &[]).unwrap_err().code(), "KNHK-E1330");
 }
 
@@ -130,7 +130,7 @@ fn turtle_of(graph: &Graph) -> String {
 fn here(graph: &Graph, query: &str, backwards: bool) -> Vec<String> {
     let query = Query::parse(query, &[]).unwrap();
     let mut rows: Vec<String> =
-        match answer(&Small::of(graph, backwards), &query, &Budget::default()).unwrap() {
+        match answer(&small::of(graph, backwards), &query, &Budget::default()).unwrap() {
             Answer::Boolean(truth) => vec![truth.to_string()],
             Answer::Solutions(found) => {
                 let cell = |term: &Option<Term>| term.as_ref().map_or("-".to_owned(), ToString::to_string);

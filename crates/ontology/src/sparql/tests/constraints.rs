@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::small::Small;
+use super::small;
 use crate::graph::Graph;
 use crate::iri::Iri;
-use crate::sparql::Budget;
 use crate::sparql::constraint::{SparqlConstraint, SparqlResult, objects};
+use crate::sparql::{Budget, Listed};
 use crate::triple::{Term, Triple};
 use crate::vocab;
 
@@ -18,8 +18,8 @@ fn sh(local: &str) -> Iri {
     iri(&format!("{}{local}", vocab::SH_NAMESPACE))
 }
 
-fn constraint(shapes: &str) -> Result<(Small, SparqlConstraint), crate::OntologyError> {
-    let index = Small::read(&format!(
+fn constraint(shapes: &str) -> Result<(Listed, SparqlConstraint), crate::OntologyError> {
+    let index = small::read(&format!(
         "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
          @prefix owl: <http://www.w3.org/2002/07/owl#> . @prefix : <urn:x:> .
          :p sh:declare [ sh:prefix \"\" ; sh:namespace \"urn:x:\"^^xsd:anyURI ] . {shapes}"
@@ -177,7 +177,7 @@ fn expected(graph: &Graph, report: &Term) -> BTreeSet<Shown> {
 }
 
 fn validated(graph: &Graph) -> Result<BTreeSet<Shown>, crate::OntologyError> {
-    let index = Small::of(graph, false);
+    let index = small::of(graph, false);
     let mut shown = BTreeSet::new();
     for triple in graph.matching(None, Some(&sh("sparql")), None) {
         let shape = triple.subject;
