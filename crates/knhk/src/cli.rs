@@ -92,7 +92,7 @@ pub(crate) enum Command {
 
 /// Arguments of `knhk ontology query`.
 #[derive(Clone, Debug, Args)]
-#[group(id = "asked", args = ["query", "file"], required = true, multiple = false)]
+#[group(id = "asked", args = ["text", "file"], required = true, multiple = false)]
 pub(crate) struct Query {
     #[command(flatten)]
     pub data: DataDir,
@@ -103,7 +103,8 @@ pub(crate) struct Query {
     #[arg(long)]
     pub snapshot: Option<String>,
     /// The query; `-` reads it from standard input. knhk:, owl:, rdf:, rdfs:, sh:, xsd: and the sector's own prefix are known.
-    pub query: Option<String>,
+    #[arg(value_name = "QUERY")]
+    pub text: Option<String>,
     /// A file that holds the query.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &cli::Query, format: Format, out: &mut dyn Write) -> Res
 
 /// The text of the query, read no further than it may be long.
 fn text(args: &cli::Query) -> Result<String, CliError> {
-    let bytes = match (&args.query, &args.file) {
+    let bytes = match (&args.text, &args.file) {
         (_, Some(path)) => bounded::bytes(path, QUERY_BYTES_MAX)?,
         (Some(query), None) if query == "-" => {
             let mut bytes = Vec::new();

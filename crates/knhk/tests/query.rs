@@ -100,8 +100,9 @@ fn limits_are_options_with_maxima_and_have_their_codes() {
 #[test]
 fn queries_that_would_not_end_or_not_fit_are_refused_in_bounded_memory() {
     let dir = data();
-    let product: String = (0..10).map(|i| format!("?a{i} ?b{i} ?c{i} . ")).collect();
-    let doubling: String = (0..40).map(|i| format!("BIND(CONCAT(?x{i}, ?x{i}) AS ?x{}) ", i + 1)).collect();
+    let product = (0..10).map(|i| format!("?a{i} ?b{i} ?c{i} . ")).collect::<Vec<_>>().concat();
+    let doubling =
+        (0..40).map(|i| format!("BIND(CONCAT(?x{i}, ?x{i}) AS ?x{}) ", i + 1)).collect::<Vec<_>>().concat();
     for (hostile, expected) in [
         (format!("SELECT (COUNT(*) AS ?n) {{ {product} }}"), "KNHK-E1332"),
         (format!("SELECT * {{ {product} }} ORDER BY ?c0"), "KNHK-E1332"),

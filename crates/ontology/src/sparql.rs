@@ -5,10 +5,12 @@
 //! how terms are numbered, and what is bound beforehand is bound everywhere (SHACL, appendix A).
 
 pub mod admission;
+mod admitted_expression;
 pub mod budget;
 pub mod constraint;
 pub mod expression;
 mod group;
+mod joins;
 mod listed;
 mod order;
 mod paths;
@@ -16,6 +18,7 @@ mod plan;
 mod query;
 mod route_text;
 mod run;
+mod scope;
 
 pub use admission::{QUERY_DEPTH_MAX, QUERY_PATTERNS_MAX, QUERY_VARIABLES_MAX};
 pub use budget::{Budget, QUERY_HELD_BYTES_MAX, QUERY_ROWS, QUERY_ROWS_MAX, QUERY_STEPS, QUERY_STEPS_MAX};

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use spargebra::algebra::{
-    AggregateExpression, AggregateFunction, Expression, Function, GraphPattern, OrderExpression,
-    PropertyPathExpression,
-};
+use spargebra::algebra::{GraphPattern, OrderExpression, PropertyPathExpression};
 use spargebra::term::{GroundTerm, NamedNode, NamedNodePattern, TermPattern, TriplePattern, Variable};
 
 use crate::error::OntologyError;
 use crate::iri::Iri;
 use crate::sparql::expression::constant;
-use crate::sparql::plan::{Call, Expr, Node, Operator, Plan, Pos, Route, Side, Slot, Sum, SumKind};
+use crate::sparql::plan::{Node, Plan, Pos, Route, Side, Slot};
 use crate::triple::Term;
 
 /// Deepest nesting of a query, counted in parts of its algebra.
@@ -20,23 +17,6 @@ pub const QUERY_DEPTH_MAX: usize = 96;
 pub const QUERY_PATTERNS_MAX: usize = 128;
 /// Most variables of one query.
 pub const QUERY_VARIABLES_MAX: usize = 256;
-
-const XSD: &str = "http://www.w3.org/2001/XMLSchema#";
-/// The constructor functions that `spareval` has (SPARQL 1.1 §17.5, and those of dates and durations).
-const CASTS: [&str; 12] = [
-    "boolean",
-    "date",
-    "dateTime",
-    "dayTimeDuration",
-    "decimal",
-    "double",
-    "duration",
-    "float",
-    "integer",
-    "string",
-    "time",
-    "yearMonthDuration",
-];
 
 /// What is different when a query belongs to a SHACL constraint (SHACL §5.3 and appendix A).
 pub(crate) struct PreBinding<'p> {
@@ -57,7 +37,7 @@ pub(crate) struct Admission<'p> {
     in_select: usize,
 }
 
-fn refused<T>(construct: impl Into<String>, reason: &'static str) -> Result<T, OntologyError> {
+pub(super) fn refused<T>(construct: impl Into<String>, reason: &'static str) -> Result<T, OntologyError> {
     Err(OntologyError::QueryRefused { construct: construct.into(), reason })
 }
 
@@ -94,7 +74,7 @@ impl<'p> Admission<'p> {
         at
     }
 
-    fn iri(&mut self, node: &NamedNode) -> Result<usize, OntologyError> {
+    pub(super) fn iri(&mut self, node: &NamedNode) -> Result<usize, OntologyError> {
         Ok(self.constant(Iri::parsed(node.clone())?.into()))
     }
 
@@ -111,7 +91,7 @@ impl<'p> Admission<'p> {
         Ok(slot)
     }
 
-    fn variable(&mut self, variable: &Variable) -> Result<Slot, OntologyError> {
+    pub(super) fn variable(&mut self, variable: &Variable) -> Result<Slot, OntologyError> {
         if self.bound.is_some() && variable.as_str() == "PATH" {
             return refused(
                 "`$PATH` where it is no predicate",
@@ -132,7 +112,7 @@ impl<'p> Admission<'p> {
         self.variable(variable)
     }
 
-    fn literal(&mut self, literal: &oxrdf::Literal) -> Result<usize, OntologyError> {
+    pub(super) fn literal(&mut self, literal: &oxrdf::Literal) -> Result<usize, OntologyError> {
         match constant(literal.clone()) {
             Some(literal) => Ok(self.constant(literal.into())),
             None => {
@@ -141,7 +121,7 @@ impl<'p> Admission<'p> {
         }
     }
 
-    fn deeper<T>(
+    pub(super) fn deeper<T>(
         &mut self,
         of: impl FnOnce(&mut Self) -> Result<T, OntologyError>,
     ) -> Result<T, OntologyError> {
@@ -158,7 +138,7 @@ impl<'p> Admission<'p> {
         self.deeper(|this| this.pattern_here(pattern))
     }
 
-    fn boxed(&mut self, pattern: &GraphPattern) -> Result<Box<Node>, OntologyError> {
+    pub(super) fn boxed(&mut self, pattern: &GraphPattern) -> Result<Box<Node>, OntologyError> {
         self.pattern(pattern).map(Box::new)
     }
 
@@ -362,115 +342,6 @@ impl<'p> Admission<'p> {
             })
         })
     }
-
-    fn sum(&mut self, aggregate: &AggregateExpression) -> Result<Sum, OntologyError> {
-        Ok(match aggregate {
-            AggregateExpression::CountSolutions { distinct } => {
-                Sum { kind: SumKind::Count, distinct: *distinct, of: None }
-            }
-            AggregateExpression::FunctionCall { name, expr, distinct } => Sum {
-                kind: match name {
-                    AggregateFunction::Count => SumKind::Count,
-                    AggregateFunction::Sum => SumKind::Sum,
-                    AggregateFunction::Avg => SumKind::Average,
-                    AggregateFunction::Min => SumKind::Least,
-                    AggregateFunction::Max => SumKind::Greatest,
-                    AggregateFunction::Sample => SumKind::Sample,
-                    AggregateFunction::GroupConcat { separator } => {
-                        SumKind::Joined(separator.clone().unwrap_or_else(|| " ".to_owned()))
-                    }
-                    AggregateFunction::Custom(name) => {
-                        return refused(
-                            format!("the set function {name}"),
-                            "only those of SPARQL 1.1 are known",
-                        );
-                    }
-                },
-                distinct: *distinct,
-                of: Some(self.expression(expr)?),
-            },
-        })
-    }
-
-    fn expression(&mut self, expression: &Expression) -> Result<Expr, OntologyError> {
-        self.deeper(|this| this.expression_here(expression))
-    }
-
-    fn expressions<'e>(
-        &mut self,
-        all: impl IntoIterator<Item = &'e Expression>,
-    ) -> Result<Vec<Expr>, OntologyError> {
-        all.into_iter().map(|expr| self.expression(expr)).collect()
-    }
-
-    fn expression_here(&mut self, expression: &Expression) -> Result<Expr, OntologyError> {
-        let operator = match expression {
-            Expression::NamedNode(node) => return Ok(Expr::Const(self.iri(node)?)),
-            Expression::Literal(literal) => return Ok(Expr::Const(self.literal(literal)?)),
-            Expression::Variable(variable) => return Ok(Expr::Slot(self.variable(variable)?)),
-            Expression::Bound(variable) => return Ok(Expr::Bound(self.variable(variable)?)),
-            Expression::Or(..) | Expression::And(..) => {
-                let is_or = matches!(expression, Expression::Or(..));
-                let mut parts = Vec::new();
-                spine(
-                    expression,
-                    |e| match e {
-                        Expression::Or(a, b) if is_or => Some((a, b)),
-                        Expression::And(a, b) if !is_or => Some((a, b)),
-                        _ => None,
-                    },
-                    &mut parts,
-                );
-                let parts = self.expressions(parts)?;
-                return Ok(if is_or { Expr::Or(parts) } else { Expr::And(parts) });
-            }
-            Expression::Not(inner) => return Ok(Expr::Not(Box::new(self.expression(inner)?))),
-            Expression::SameTerm(a, b) => {
-                return Ok(Expr::SameTerm(Box::new(self.expression(a)?), Box::new(self.expression(b)?)));
-            }
-            Expression::In(one, all) => {
-                return Ok(Expr::In(Box::new(self.expression(one)?), self.expressions(all)?));
-            }
-            Expression::If(a, b, c) => {
-                let mut boxed = |e| self.expression(e).map(Box::new);
-                return Ok(Expr::If(boxed(a)?, boxed(b)?, boxed(c)?));
-            }
-            Expression::Coalesce(all) => return Ok(Expr::Coalesce(self.expressions(all)?)),
-            Expression::Exists(pattern) => return Ok(Expr::Exists(self.boxed(pattern)?)),
-            Expression::Equal(a, b) => (Operator::Equal, vec![&**a, &**b]),
-            Expression::Greater(a, b) => (Operator::Greater, vec![&**a, &**b]),
-            Expression::GreaterOrEqual(a, b) => (Operator::GreaterOrEqual, vec![&**a, &**b]),
-            Expression::Less(a, b) => (Operator::Less, vec![&**a, &**b]),
-            Expression::LessOrEqual(a, b) => (Operator::LessOrEqual, vec![&**a, &**b]),
-            Expression::Add(a, b) => (Operator::Add, vec![&**a, &**b]),
-            Expression::Subtract(a, b) => (Operator::Subtract, vec![&**a, &**b]),
-            Expression::Multiply(a, b) => (Operator::Multiply, vec![&**a, &**b]),
-            Expression::Divide(a, b) => (Operator::Divide, vec![&**a, &**b]),
-            Expression::UnaryPlus(a) => (Operator::Plus, vec![&**a]),
-            Expression::UnaryMinus(a) => (Operator::Minus, vec![&**a]),
-            Expression::FunctionCall(function, args) => {
-                admit_function(function)?;
-                (Operator::Function(function.clone()), args.iter().collect())
-            }
-        };
-        let (operator, args) = operator;
-        Ok(Expr::Call(Box::new(Call { operator, args: self.expressions(args)? })))
-    }
-}
-
-fn admit_function(function: &Function) -> Result<(), OntologyError> {
-    match function {
-        Function::Rand | Function::Now | Function::Uuid | Function::StrUuid | Function::BNode => refused(
-            format!("{function}()"),
-            "the same query on the same ontology has the same answer; write the value into the query",
-        ),
-        Function::Custom(name)
-            if !name.as_str().strip_prefix(XSD).is_some_and(|local| CASTS.contains(&local)) =>
-        {
-            refused(format!("the function {name}"), "only the functions of SPARQL 1.1 are known")
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether the rows of a pattern come in an order that the query asks for.
@@ -485,7 +356,11 @@ pub(crate) fn is_ordered(pattern: &GraphPattern) -> bool {
 }
 
 /// The operands of a chain of one operator, from left to right, without recursion on its left.
-fn spine<'t, T>(whole: &'t T, split: impl Fn(&'t T) -> Option<(&'t T, &'t T)>, into: &mut Vec<&'t T>) {
+pub(super) fn spine<'t, T>(
+    whole: &'t T,
+    split: impl Fn(&'t T) -> Option<(&'t T, &'t T)>,
+    into: &mut Vec<&'t T>,
+) {
     let mut rest = whole;
     while let Some((left, right)) = split(rest) {
         into.push(right);

@@ -227,7 +227,7 @@ impl SparqlConstraint {
 fn names(pattern: &GraphPattern) -> Vec<&str> {
     match pattern {
         GraphPattern::Project { variables, .. } => {
-            variables.iter().map(|variable| variable.as_str()).collect()
+            variables.iter().map(spargebra::term::Variable::as_str).collect()
         }
         GraphPattern::Slice { inner, .. }
         | GraphPattern::Distinct { inner }

@@ -162,7 +162,7 @@ impl<I: Index> Run<'_, '_, I> {
                 }
                 (Function::Concat, ..) => self.check_text(total)?,
                 (Function::UCase | Function::LCase | Function::EncodeForUri, ..) => {
-                    self.check_text(total * 3)?
+                    self.check_text(total * 3)?;
                 }
                 (Function::Regex, _, [text, pattern, ..]) => self.check_regex(*text, *pattern, terms)?,
                 (Function::Replace, _, [text, pattern, replacement, ..]) => {

@@ -112,9 +112,11 @@ impl<I: Index> Run<'_, '_, I> {
         let found = match &sum.kind {
             SumKind::Count => None,
             SumKind::Sample => terms.into_iter().next(),
-            SumKind::Least => terms.into_iter().map(|t| Key::new(Some(t), false)).min().and_then(into_term),
+            SumKind::Least => {
+                terms.into_iter().map(|t| Key::new(Some(t), false)).min().and_then(Key::into_term)
+            }
             SumKind::Greatest => {
-                terms.into_iter().map(|t| Key::new(Some(t), false)).max().and_then(into_term)
+                terms.into_iter().map(|t| Key::new(Some(t), false)).max().and_then(Key::into_term)
             }
             SumKind::Joined(separator) => {
                 let mut text = String::new();
@@ -144,10 +146,6 @@ impl<I: Index> Run<'_, '_, I> {
         };
         found.map(|term| self.value(&term)).transpose()
     }
-}
-
-fn into_term(key: Key) -> Option<Term> {
-    key.term().cloned()
 }
 
 fn number(value: u64) -> Term {

@@ -29,12 +29,10 @@ impl Key {
     }
 
     /// What the key is counted as when it is kept.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>()
-    }
+    pub(crate) const BYTES: usize = size_of::<Self>();
 
-    pub(crate) fn term(&self) -> Option<&Term> {
-        self.place.term.as_ref()
+    pub(crate) fn into_term(self) -> Option<Term> {
+        self.place.term
     }
 }
 

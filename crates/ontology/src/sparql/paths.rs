@@ -169,7 +169,7 @@ impl<I: Index> Run<'_, '_, I> {
                 let excluded: Vec<Option<Val>> = predicates.iter().map(|p| self.constant(*p)).collect();
                 let allowed = |p: Id| !excluded.contains(&Some(Val::Known(p)));
                 if forward {
-                    let all = self.index.outgoing(n).map(|(p, o)| (p, o));
+                    let all = self.index.outgoing(n);
                     self.found_by(all, allowed, out)
                 } else {
                     let all = self.index.incoming(n).map(|(s, p)| (p, s));

@@ -2,13 +2,19 @@ use super::small;
 use crate::sparql::{Budget, Listed, Query, answer};
 
 fn clique(nodes: usize) -> Listed {
-    let mut text = String::new();
-    for a in 0..nodes {
-        for b in 0..nodes {
-            text.push_str(&format!("<urn:n{a}> <urn:p> <urn:n{b}> .\n"));
-        }
-    }
-    small::read(&text)
+    small::read(&numbered(nodes * nodes, |at| {
+        format!(
+            "<urn:n{}> <urn:p> <urn:n{}> .
+",
+            at / nodes,
+            at % nodes
+        )
+    }))
+}
+
+/// A text for each number, one after another.
+fn numbered(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect::<Vec<_>>().concat()
 }
 
 fn repeated(one: &str, times: usize, between: &str) -> String {
@@ -49,12 +55,10 @@ fn refused() -> Vec<(&'static str, String, &'static str)> {
 
 /// What is admitted and would not end, or not fit.
 fn endless() -> Vec<(&'static str, String)> {
-    let product: String = (0..10).map(|i| format!("?a{i} ?b{i} ?c{i} . ")).collect();
-    let sets: String =
-        (0..12).map(|i| format!("VALUES ?v{i} {{ {} }} ", repeated("1 2 3 4", 8, " "))).collect();
-    let doubling: String = (0..40).map(|i| format!("BIND(CONCAT(?x{i}, ?x{i}) AS ?x{}) ", i + 1)).collect();
-    let selects: String =
-        (0..8).map(|i| format!("{{ SELECT ?a{i} {{ ?a{i} ?p ?o . ?x ?y ?z }} }} ")).collect();
+    let product = numbered(10, |i| format!("?a{i} ?b{i} ?c{i} . "));
+    let sets = numbered(12, |i| format!("VALUES ?v{i} {{ {} }} ", repeated("1 2 3 4", 8, " ")));
+    let doubling = numbered(40, |i| format!("BIND(CONCAT(?x{i}, ?x{i}) AS ?x{}) ", i + 1));
+    let selects = numbered(8, |i| format!("{{ SELECT ?a{i} {{ ?a{i} ?p ?o . ?x ?y ?z }} }} "));
     vec![
         ("a product of ten patterns", format!("ASK {{ {product} FILTER(?a0 = 1) }}")),
         ("a product that is counted", format!("SELECT (COUNT(*) AS ?n) {{ {product} }}")),
