@@ -302,6 +302,14 @@ pub(crate) enum CliError {
         /// What.
         why: String,
     },
+    /// A file holds no change that can be proposed.
+    #[error("{} cannot be proposed: {why}", path.display())]
+    Change {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -311,6 +319,9 @@ pub(crate) enum CliError {
     /// From the store.
     #[error("{}", with_mend(.0))]
     Storage(#[from] knhk_storage::Error),
+    /// From proposals.
+    #[error(transparent)]
+    Proposal(#[from] knhk_change::ChangeError),
     /// From the evidence.
     #[error(transparent)]
     Evidence(#[from] knhk_evidence::Error),
@@ -353,9 +364,11 @@ impl CliError {
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::NoRoom { .. } => "KNHK-E1840",
             Self::Benchmark { .. } => "KNHK-E1841",
+            Self::Change { .. } => "KNHK-E1842",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
             Self::Evidence(e) => e.code(),
+            Self::Proposal(e) => e.code(),
             Self::Ontology(e) => e.code(),
         }
     }

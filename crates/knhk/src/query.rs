@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use knhk_ontology::sparql::{Answer, Budget, Listed, QUERY_BYTES_MAX, Query, Solutions, answer};
+use knhk_ontology::sparql::{Answer, Budget, QUERY_BYTES_MAX, Query, Solutions, answer};
 use knhk_ontology::{OntologyError, Term, Triple, turtle, vocab};
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &cli::Query, format: Format, out: &mut dyn Write) -> Res
     let snapshot = snapshot(&kernel, &sector, args.snapshot.as_deref())?;
     let prefixes = [(sector.as_str(), snapshot.schema.namespace.as_str())];
     let query = Query::parse(&text, &prefixes)?;
-    let index: Listed = snapshot.sigma.iter().collect();
+    let index = snapshot.sigma.composed();
     // The count of steps decides the same everywhere; the clock is for people who wait.
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let is_over = || Instant::now() >= end;

@@ -11,7 +11,6 @@ pub mod constraint;
 pub mod expression;
 mod group;
 mod joins;
-mod listed;
 mod order;
 mod paths;
 mod plan;
@@ -22,7 +21,6 @@ mod scope;
 
 pub use admission::{QUERY_DEPTH_MAX, QUERY_PATTERNS_MAX, QUERY_VARIABLES_MAX};
 pub use budget::{Budget, QUERY_HELD_BYTES_MAX, QUERY_ROWS, QUERY_ROWS_MAX, QUERY_STEPS, QUERY_STEPS_MAX};
-pub use listed::Listed;
 pub use query::{Answer, Form, QUERY_BRACKETS_MAX, QUERY_BYTES_MAX, QUERY_SIGNS_MAX, Query, Solutions};
 pub use query::{answer, ask, construct, select};
 

@@ -19,7 +19,7 @@ use crate::vocab;
 /// Most prefixes declared for one constraint.
 pub const CONSTRAINT_PREFIXES_MAX: usize = 256;
 
-/// One SPARQL-based constraint, read and admitted.
+/// One SPARQL-based constraint, read and admitted. Two are equal when the same was read.
 #[derive(Clone, Debug)]
 pub struct SparqlConstraint {
     /// The node that carries the query, reported as `sh:sourceConstraint`.
@@ -28,10 +28,10 @@ pub struct SparqlConstraint {
     pub query: String,
     /// `sh:message` of the constraint, in order of text. Names in braces stand for what a solution binds.
     pub messages: Vec<Literal>,
-    /// `sh:deactivated`: nothing is asked.
-    pub deactivated: bool,
     shape: Iri,
     of_property: bool,
+    /// The path and the prefixes, as text.
+    read_with: String,
     plan: Plan,
     columns: BTreeMap<String, Slot>,
 }
@@ -75,15 +75,28 @@ fn only(index: &impl Index, shape: &Iri, node: &Iri, predicate: &Iri) -> Result<
     Ok(found.pop())
 }
 
+impl PartialEq for SparqlConstraint {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for SparqlConstraint {}
+
 impl SparqlConstraint {
-    /// Reads the constraint `node` of `shape` from a shapes graph. Prefixes are those declared by `sh:prefixes`, `$PATH` is
+    /// All that was read, as text: what two versions of shapes are compared by.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {} {:?} {} {}", self.shape, self.node, self.messages, self.read_with, self.query)
+    }
+
+    /// Reads the constraint `node` of `shape` from a shapes graph; `None` when it is deactivated. Prefixes are those declared by `sh:prefixes`, `$PATH` is
     /// the shape's `sh:path`.
     ///
     /// # Errors
     /// [`OntologyError::BadShape`] when the constraint is not well formed (SHACL §5.2), [`OntologyError::BadQuery`],
     /// [`OntologyError::QueryRefused`] and [`OntologyError::TooLarge`] as [`crate::sparql::Query::parse`]; refused as well is
     /// what appendix A of SHACL excludes: MINUS, VALUES, SERVICE, `AS $this`, sub-selects that do not return `$this`.
-    pub fn read(shapes: &impl Index, shape: &Iri, node: &Iri) -> Result<Self, OntologyError> {
+    pub fn read(shapes: &impl Index, shape: &Iri, node: &Iri) -> Result<Option<Self>, OntologyError> {
         let query = match only(shapes, shape, node, &vocab::SH_SELECT)? {
             Some(Term::Literal(text)) if text.datatype() == &*vocab::XSD_STRING => text.value().to_owned(),
             Some(_) => return Err(bad(shape, "its `sh:select` is no string; write the query as one")),
@@ -128,16 +141,19 @@ impl SparqlConstraint {
         for name in names(&pattern).into_iter().chain(BOUND) {
             columns.insert(name.to_owned(), admission.slot(name)?);
         }
-        Ok(Self {
+        if deactivated {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             node: node.clone(),
             messages,
-            deactivated,
             shape: shape.clone(),
             of_property: path.is_some(),
             plan: admission.finish(plan),
             columns,
             query: query.clone(),
-        })
+            read_with: format!("{path:?} {prefixes:?}"),
+        }))
     }
 
     /// What the query finds wrong with `this`, in order of text.
@@ -151,9 +167,6 @@ impl SparqlConstraint {
         this: &Term,
         budget: &Budget<'_>,
     ) -> Result<Vec<SparqlResult>, OntologyError> {
-        if self.deactivated {
-            return Ok(Vec::new());
-        }
         let run = Run::new(index, &self.plan, budget)?;
         let mut base = run.blank();
         for (name, term) in [("this", this), ("currentShape", &Term::Iri(self.shape.clone()))] {

@@ -4,17 +4,17 @@ use spargebra::SparqlParser;
 
 use super::small;
 use crate::graph::Graph;
-use crate::sparql::{Answer, Budget, Listed, Query, answer, ask, construct, select};
+use crate::sparql::{Answer, Budget, Query, answer, ask, construct, select};
 use crate::triple::{Term, Triple};
 use crate::turtle;
 
-fn asked(index: &Listed, query: &str) -> Answer {
+fn asked(index: &Graph, query: &str) -> Answer {
     let query = Query::parse(&format!("PREFIX : <urn:x:>\n{query}"), &[]).unwrap();
     answer(index, &query, &Budget::default()).unwrap()
 }
 
 /// Rows as text: cells apart by a space, what is not bound as a dash.
-fn rows(index: &Listed, query: &str) -> Vec<String> {
+fn rows(index: &Graph, query: &str) -> Vec<String> {
     let Answer::Solutions(found) = asked(index, query) else { panic!("{query} is a SELECT") };
     let cell = |term: &Option<Term>| term.as_ref().map_or("-".to_owned(), ToString::to_string);
     found.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect()

@@ -1,7 +1,8 @@
 use super::small;
-use crate::sparql::{Budget, Listed, Query, answer};
+use crate::graph::Graph;
+use crate::sparql::{Budget, Query, answer};
 
-fn clique(nodes: usize) -> Listed {
+fn clique(nodes: usize) -> Graph {
     small::read(&numbered(nodes * nodes, |at| {
         format!(
             "<urn:n{}> <urn:p> <urn:n{}> .

@@ -1,11 +1,10 @@
 //! Graphs to ask.
 
 use crate::graph::Graph;
-use crate::sparql::Listed;
 use crate::turtle;
 
-/// The triples of a graph; terms are numbered in the order of text, or backwards.
-pub(super) fn of(graph: &Graph, backwards: bool) -> Listed {
+/// The same graph with its terms numbered in the order of text, or backwards.
+pub(super) fn of(graph: &Graph, backwards: bool) -> Graph {
     let mut triples = graph.sorted();
     if backwards {
         triples.reverse();
@@ -13,6 +12,6 @@ pub(super) fn of(graph: &Graph, backwards: bool) -> Listed {
     triples.into_iter().collect()
 }
 
-pub(super) fn read(text: &str) -> Listed {
-    of(&turtle::parse(text).unwrap(), false)
+pub(super) fn read(text: &str) -> Graph {
+    turtle::parse(text).unwrap()
 }
