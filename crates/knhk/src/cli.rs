@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use knhk_ontology::sparql::{QUERY_ROWS, QUERY_ROWS_MAX, QUERY_STEPS, QUERY_STEPS_MAX};
 
 /// Observe events, find where they disagree with the ontology, propose the smallest change, check it in seven stages,
 /// promote it, and leave receipts that anyone verifies.
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Example: knhk observe --sector logistics --data DATA events.ndjson\n\n\
-Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person · 2 \
+Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person; the answer to an ASK query is no · 2 \
 some input went to the dead-letter file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a \
 failed cycle. `knhk explain CODE` explains an error.")]
 pub(crate) struct Cli {
@@ -96,6 +97,43 @@ pub(crate) enum Command {
         shell: Shell,
     },
 }
+
+/// Arguments of `knhk ontology query`.
+#[derive(Clone, Debug, Args)]
+#[group(id = "asked", args = ["text", "file"], required = true, multiple = false)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long)]
+    pub sector: Option<String>,
+    /// A version, a snapshot id, or the first digits of one. Default: the current snapshot.
+    #[arg(long)]
+    pub snapshot: Option<String>,
+    /// The query; `-` reads it from standard input. knhk:, owl:, rdf:, rdfs:, sh:, xsd: and the sector's own prefix are known.
+    #[arg(value_name = "QUERY")]
+    pub text: Option<String>,
+    /// A file that holds the query.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Steps after which the query is ended: triples read, rows made, operators applied.
+    #[arg(long, value_name = "N", default_value_t = QUERY_STEPS,
+          value_parser = clap::value_parser!(u64).range(1..=QUERY_STEPS_MAX))]
+    pub max_steps: u64,
+    /// Rows, or triples, that an answer may have. Beyond them there is no answer.
+    #[arg(long, value_name = "N", default_value_t = QUERY_ROWS,
+          value_parser = clap::value_parser!(u64).range(1..=QUERY_ROWS_MAX))]
+    pub max_rows: u64,
+    /// Seconds after which the query is ended.
+    #[arg(long, value_name = "N", default_value_t = QUERY_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..=QUERY_SECONDS_LONGEST))]
+    pub seconds: u64,
+}
+
+/// The longest that a query may be given.
+const QUERY_SECONDS_LONGEST: u64 = 600;
+/// Seconds that a query may take when nothing else is asked for.
+const QUERY_SECONDS: u64 = 10;
 
 /// Which data directory.
 #[derive(Clone, Debug, Args)]
@@ -213,6 +251,12 @@ pub(crate) enum Ontology {
         #[arg(long)]
         to: Option<String>,
     },
+    /// Ask a sector's ontology, with the core that it builds on, a SPARQL query.
+    #[command(
+        after_help = "Example: knhk ontology query --data DATA 'SELECT ?c ?l { ?c rdfs:label ?l }'\n\nThe answer \
+no to an ASK query has exit code 1."
+    )]
+    Query(Query),
 }
 
 /// `knhk proposals`.

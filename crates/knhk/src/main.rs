@@ -29,6 +29,7 @@ mod packs;
 mod proposals;
 mod propose;
 mod prove;
+mod query;
 mod receipts;
 mod refusal;
 mod replay;
@@ -59,6 +60,7 @@ use crate::error::CliError;
 mod exit {
     pub(crate) const DONE: u8 = 0;
     pub(crate) const HELD_OR_REJECTED: u8 = 1;
+    pub(crate) const NO: u8 = 1;
     pub(crate) const DEAD_LETTERED: u8 = 2;
     pub(crate) const USAGE: u8 = 4;
     pub(crate) const FAILED: u8 = 6;

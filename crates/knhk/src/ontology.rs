@@ -13,7 +13,7 @@ use crate::cli::{Format, Ontology};
 use crate::error::CliError;
 use crate::restore::{Restore, restore};
 use crate::table::{Table, counted, instant, short_id, shorten};
-use crate::{choice, exit, json};
+use crate::{choice, exit, json, query};
 
 /// Runs a `knhk ontology` command.
 pub(crate) fn run(command: &Ontology, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -21,6 +21,7 @@ pub(crate) fn run(command: &Ontology, format: Format, out: &mut dyn Write) -> Re
         Ontology::Show { data, sector, snapshot } => {
             show(&data.data, sector.as_deref(), snapshot.as_deref(), format, out)
         }
+        Ontology::Query(args) => query::run(args, format, out),
         Ontology::Log { data, sector } => log(&data.data, sector.as_deref(), format, out),
         Ontology::Diff { data, sector, from, to } => {
             diff_versions(&data.data, sector.as_deref(), from.as_deref(), to.as_deref(), format, out)

@@ -159,6 +159,33 @@ pub enum OntologyError {
         /// What was expected, e.g. `64 hexadecimal digits`.
         expected: &'static str,
     },
+    /// Text that is not a SPARQL query, or not one of the kind asked for.
+    #[error("the query cannot be read: {problem}")]
+    BadQuery {
+        /// What is wrong, with line and column where there is one.
+        problem: String,
+    },
+    /// A query with something that is not evaluated here.
+    #[error("the query has {construct}, which is not evaluated: {reason}")]
+    QueryRefused {
+        /// What it has.
+        construct: String,
+        /// Why not, and what to write instead.
+        reason: &'static str,
+    },
+    /// A query that needs more than it is given.
+    #[error(
+        "the query needs more than {max} {what}; narrow it down, or allow more where there is an option for it"
+    )]
+    QueryTooCostly {
+        /// What ran out.
+        what: &'static str,
+        /// How much there was.
+        max: u64,
+    },
+    /// A query that was ended from outside, by time.
+    #[error("the query was stopped before it had an answer; narrow it down, or allow more time")]
+    QueryStopped,
 }
 
 impl OntologyError {
@@ -183,6 +210,10 @@ impl OntologyError {
             Self::UnknownSnapshot { .. } => "KNHK-E1316",
             Self::Dangling { .. } => "KNHK-E1317",
             Self::BadText { .. } => "KNHK-E1318",
+            Self::BadQuery { .. } => "KNHK-E1330",
+            Self::QueryRefused { .. } => "KNHK-E1331",
+            Self::QueryTooCostly { .. } => "KNHK-E1332",
+            Self::QueryStopped => "KNHK-E1333",
         }
     }
 

@@ -52,6 +52,10 @@ terms! { "http://www.w3.org/2001/XMLSchema#":
 }
 
 terms! { "http://www.w3.org/ns/shacl#":
+    SH_ALTERNATIVE_PATH = "alternativePath", SH_DEACTIVATED = "deactivated", SH_DECLARE = "declare",
+    SH_INVERSE_PATH = "inversePath", SH_MESSAGE = "message", SH_NAMESPACE_TERM = "namespace",
+    SH_ONE_OR_MORE_PATH = "oneOrMorePath", SH_PREFIX = "prefix", SH_PREFIXES = "prefixes", SH_SELECT = "select",
+    SH_ZERO_OR_MORE_PATH = "zeroOrMorePath", SH_ZERO_OR_ONE_PATH = "zeroOrOnePath",
     SH_CLASS = "class", SH_CLOSED = "closed", SH_DATATYPE = "datatype", SH_IGNORED_PROPERTIES = "ignoredProperties",
     SH_IN = "in", SH_MAX_COUNT = "maxCount", SH_MAX_INCLUSIVE = "maxInclusive", SH_MAX_LENGTH = "maxLength",
     SH_MIN_COUNT = "minCount", SH_MIN_INCLUSIVE = "minInclusive", SH_MIN_LENGTH = "minLength",

@@ -119,9 +119,10 @@ fn shape_nodes(graph: &Graph) -> Result<Vec<Iri>, OntologyError> {
             _ => {}
         }
     }
-    // A SPARQL constraint has a message, prefixes and a query, and is no shape.
+    // A SPARQL constraint has a message, prefixes and a query, and is no shape unless it has constraints itself.
+    let is_shape = |iri: &Iri| graph.matching(Some(iri), Some(&sh("sparql")), None).next().is_some();
     for constraint in graph.matching(None, Some(&sh("sparql")), None) {
-        if let Some(iri) = constraint.object.as_iri() {
+        if let Some(iri) = constraint.object.as_iri().filter(|iri| !is_shape(iri)) {
             nodes.remove(iri);
         }
     }
@@ -177,6 +178,12 @@ impl Compiler<'_> {
         let mut said = Said::new();
         for triple in self.graph.matching(Some(name), None, None) {
             let Some(term) = local(&triple.predicate) else { continue };
+            let is_constraint = || {
+                self.graph.matching(None, Some(&sh("sparql")), Some(&name.clone().into())).next().is_some()
+            };
+            if matches!(term, "prefixes" | "select") && is_constraint() {
+                continue;
+            }
             if on_shapes(term).is_none() {
                 return Err(bad(name, format!("has sh:{term}, which does not stand on a shape")));
             }

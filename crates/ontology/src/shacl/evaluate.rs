@@ -12,6 +12,7 @@ use super::shape::{Constraint, NodeKind, Path, Shape, ShapeNo};
 use super::sink::{Breach, Sink};
 use crate::error::OntologyError;
 use crate::index::{Id, Index};
+use crate::sparql::Budget;
 use crate::triple::{Literal, Term};
 use crate::vocab;
 
@@ -216,11 +217,15 @@ impl<I: Index> Bound<'_, I> {
                 }
             }
             Constraint::Sparql(constraint) => {
-                let path = at.shape.path.as_ref().map(|path| self.path_text(path));
                 if let Some(focus) = self.term(at.focus) {
-                    for found in constraint.violations(self.index, focus, path.as_deref())? {
+                    let budget = Budget::default();
+                    let found = constraint.violations(self.index, focus, &budget)?;
+                    self.spend(usize::try_from(budget.steps_taken()).unwrap_or(usize::MAX))?;
+                    for found in found {
+                        let messages: Vec<&str> = found.messages.iter().map(Literal::value).collect();
+                        let message = (!messages.is_empty()).then(|| messages.join("; "));
                         fails(Breach {
-                            said: Some(Box::new((found.value, found.path, found.message))),
+                            said: Some(Box::new((found.value, found.path, message))),
                             ..Breach::plain()
                         });
                     }

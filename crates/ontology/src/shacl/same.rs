@@ -89,7 +89,7 @@ impl ShapeTable {
             Constraint::Pattern(pattern) => format!("{pattern:?}"),
             Constraint::LanguageIn(ranges) => ranges.join(" "),
             Constraint::Qualified { min, max, .. } => format!("{min:?} {max:?}"),
-            Constraint::Sparql(constraint) => constraint.query.clone(),
+            Constraint::Sparql(constraint) => constraint.identity(),
             _ => String::new(),
         };
         Part { name: constraint.component(), terms, text }

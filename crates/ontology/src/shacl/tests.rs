@@ -17,7 +17,7 @@ fn read(text: &str) -> Graph {
 #[test]
 fn shapes_that_would_be_skipped_are_refused() {
     for (shape, code) in [
-        ("e:s sh:sparql [ sh:select \"\" ] .", "KNHK-E1304"),
+        ("e:s sh:sparql [ sh:select \"\" ] .", "KNHK-E1330"),
         ("e:s sh:reifierShape e:t .", "KNHK-E1304"),
         ("e:s a sh:NodeShape ; sh:rule e:r .", "KNHK-E1304"),
         ("e:s sh:property [ sh:minCount 1 ] .", "KNHK-E1315"),

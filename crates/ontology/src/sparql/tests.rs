@@ -1,0 +1,6 @@
+//! Queries and constraints over small graphs.
+
+mod answers;
+mod constraints;
+mod hostile;
+mod small;
