@@ -131,8 +131,8 @@ fn the_way_to_what_an_interlock_protects_may_not_be_widened_or_closed() {
     base.classes.insert(iri("Other"), class("Other", &[], vec![]));
     let way = |set: &dyn Fn(&mut Property)| changed(&base, "Stroke", "tool", set);
     let optional = way(&|tool| tool.cardinality = Cardinality::ZeroOrOne);
-    let other = way(&|tool| drop(tool.ranges.insert(Range::Class(iri("Other")))));
-    let text = way(&|tool| drop(tool.ranges.insert(Range::Datatype(Datatype::String))));
+    let other = way(&|tool| tool.ranges.extend([Range::Class(iri("Other"))]));
+    let text = way(&|tool| tool.ranges.extend([Range::Datatype(Datatype::String)]));
     let away = way(&|tool| tool.ranges = [Range::Class(iri("Other"))].into());
     let gone = removal("Stroke", "tool");
     for terms in [NAME, TOOL] {
