@@ -108,6 +108,26 @@ pub enum ChangeError {
         /// The first reason.
         why: String,
     },
+    /// A shadow that cannot go on as asked.
+    #[error("a shadow that is {from} cannot become {to}; open another one and test it")]
+    ShadowState {
+        /// Its state.
+        from: &'static str,
+        /// The state asked for.
+        to: &'static str,
+    },
+    /// Too many shadows are open at one time.
+    #[error("{limit} shadows are open, which is the limit; finish with one and open another then")]
+    TooManyShadows {
+        /// The limit.
+        limit: usize,
+    },
+    /// Core and the sectors do not go together.
+    #[error("core and the sectors do not compose: {what}")]
+    Composition {
+        /// The first conflict, with both sides and the form that would hold.
+        what: String,
+    },
     /// The ontology plane refuses.
     #[error(transparent)]
     Ontology(#[from] knhk_ontology::OntologyError),
@@ -134,6 +154,9 @@ impl ChangeError {
             Self::Encoding { .. } => "KNHK-E1609",
             Self::NotApproved { .. } => "KNHK-E1610",
             Self::UnknownTerm { .. } => "KNHK-E1611",
+            Self::ShadowState { .. } => "KNHK-E1612",
+            Self::TooManyShadows { .. } => "KNHK-E1613",
+            Self::Composition { .. } => "KNHK-E1614",
             Self::Ontology(error) => error.code(),
         }
     }

@@ -105,6 +105,10 @@ codes! {
     MetaShape = "KNHK-S107",
     /// The change cannot be turned into triples.
     NotLowered = "KNHK-S108",
+    /// The change states constraints that no value can meet together.
+    Contradiction = "KNHK-S109",
+    /// The change redefines a term of core.
+    Redefinition = "KNHK-S110",
     /// Q0: the change reaches outside its sector.
     OutsideSector = "KNHK-S201",
     /// Q1: the base is not the head of the sector's history, nor one of its ancestors.

@@ -16,6 +16,10 @@ use crate::meaning::{ClassChange, Meaning, PropertyChange, PropertyMeaning, ance
 use crate::proposal::digest;
 use crate::toml_file;
 
+mod reach;
+
+use reach::Reach;
+
 /// Most guards in one file.
 pub const GUARDS_MAX: usize = 1_000;
 /// Most terms that one guard protects.
@@ -196,9 +200,10 @@ impl Guard {
     /// What it finds, given where every property stands before the change.
     fn evaluate(&self, ground: &Ground<'_>, places: &Places<'_>) -> Vec<Finding> {
         let mut findings = self.protects_something(ground, places);
-        self.classes_harmed(ground, &mut findings);
+        self.classes_harmed(ground, places, &mut findings);
+        let reach = Reach::of(self, ground.before, places);
         for (place, change) in &ground.meaning.properties {
-            self.property_harmed(ground, places, place, change, &mut findings);
+            self.property_harmed(ground, places, &reach, (place, change), &mut findings);
         }
         self.values_harmed(ground, &mut findings);
         self.cost(ground, &mut findings);
@@ -225,8 +230,36 @@ impl Guard {
             .collect()
     }
 
-    fn classes_harmed(&self, ground: &Ground<'_>, findings: &mut Vec<Finding>) {
+    fn classes_harmed(&self, ground: &Ground<'_>, places: &Places<'_>, findings: &mut Vec<Finding>) {
         for (iri, changes) in &ground.meaning.classes {
+            let below = |class: &Iri| ground.meaning.concerned(iri).any(|heir| heir == class);
+            // A class above a protected one gives it its place and keys.
+            let above = !self.classes.contains(iri) && self.classes.iter().any(below);
+            if above {
+                for change in changes {
+                    let message = match change {
+                        ClassChange::Removed => "a class above the class is removed",
+                        ClassChange::Reparented => "a class above the class gets another superclass",
+                        _ => continue,
+                    };
+                    findings.push(self.harm(Code::ProtectedRedefined, iri, message));
+                }
+            }
+            // A protected property is asked for by the event types of its class.
+            let stood = |iri: &&Iri| places.get(*iri).into_iter().flatten().any(|place| below(&place.domain));
+            if !self.classes.contains(iri)
+                && changes.contains(&ClassChange::EventTypesRemoved)
+                && let Some(property) = self.properties.iter().find(stood)
+            {
+                findings.push(
+                    self.harm(
+                        Code::ProtectedRedefined,
+                        iri,
+                        "the class no longer describes some event types",
+                    )
+                    .change(Some(property.to_string()), None),
+                );
+            }
             if !self.classes.contains(iri) {
                 continue;
             }
@@ -255,8 +288,8 @@ impl Guard {
         &self,
         ground: &Ground<'_>,
         places: &Places<'_>,
-        place: &PropertyRef,
-        change: &PropertyMeaning,
+        reach: &Reach<'_>,
+        (place, change): (&PropertyRef, &PropertyMeaning),
         findings: &mut Vec<Finding>,
     ) {
         let (old, new) = (change.old.as_ref(), change.new.as_ref());
@@ -284,7 +317,8 @@ impl Guard {
                 push(Code::ProtectedRedefined, hidden, "a subclass redefines the property");
             }
         }
-        let class_protected = self.classes.contains(&place.domain);
+        // A protected class is protected with all its keys, those that it inherits too.
+        let class_protected = ground.meaning.concerned(&place.domain).any(|iri| self.classes.contains(iri));
         let Some(old) = old else {
             // A new key of a protected class may only ask for nothing.
             if class_protected
@@ -296,6 +330,9 @@ impl Guard {
             return;
         };
         if !class_protected && !self.protects(&old.iri) {
+            if let Some(message) = reach.weakened_by(ground.meaning, place, change) {
+                push(Code::ProtectedWeakened, &old.iri, message);
+            }
             return;
         }
         for change in &change.changes {
@@ -333,7 +370,22 @@ impl Guard {
     fn values_harmed(&self, ground: &Ground<'_>, findings: &mut Vec<Finding>) {
         for value in &ground.meaning.values {
             let of_class = self.classes.contains(&value.subject);
-            if !of_class && !self.protects(&value.subject) && !self.protects(&value.predicate) {
+            let shape = value.subject.as_str().strip_suffix("-shape");
+            let of_shape = shape.is_some_and(|stem| {
+                self.classes.iter().chain(&self.properties).any(|iri| iri.as_str() == stem)
+            });
+            if !of_class && !of_shape && !self.protects(&value.subject) && !self.protects(&value.predicate) {
+                continue;
+            }
+            if of_shape {
+                findings.push(
+                    self.harm(
+                        Code::ProtectedRedefined,
+                        &value.subject,
+                        "the shape of the term says something else",
+                    )
+                    .change(value.old.clone(), value.new.clone()),
+                );
                 continue;
             }
             let taken_away = value.old.is_some() && value.new.is_none();
@@ -472,9 +524,10 @@ impl GuardSet {
         let places = places(ground.before);
         let mut harmed: BTreeMap<&PropertyRef, BTreeSet<&str>> = BTreeMap::new();
         for guard in self.guards() {
+            let reach = Reach::of(guard, ground.before, &places);
             for (place, change) in &ground.meaning.properties {
                 let mut findings = Vec::new();
-                guard.property_harmed(ground, &places, place, change, &mut findings);
+                guard.property_harmed(ground, &places, &reach, (place, change), &mut findings);
                 if !findings.is_empty() {
                     harmed.entry(place).or_default().insert(&guard.id);
                 }
@@ -509,5 +562,7 @@ pub fn check_references(doctrine: &DoctrineSet, guards: &GuardSet) -> Result<()>
     Ok(())
 }
 
+#[cfg(test)]
+mod roads;
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,10 @@
 
 use knhk_ontology::History;
 use knhk_ontology::schema::Schema;
-use knhk_ontology::{Iri, Sigma, Term, TripleDelta, vocab};
+use knhk_ontology::{Iri, Sigma, Term, Triple, TripleDelta, vocab};
 use knhk_projection::ticks::{CHATMAN_CONSTANT, explain, ticks};
 
+use crate::conflict::Layer;
 use crate::finding::{Code, Finding};
 use crate::proposal::ProposalContent;
 use crate::replay::Replay;
@@ -76,14 +77,8 @@ pub fn within_sector(change: &TripleDelta, before: &Schema, after: &Sigma) -> Ve
             .fix("describe only terms of the sector; make a subclass instead of redefining a core term")
         })
         .collect();
-    let core =
-        Term::Iri(Iri::new(format!("{}core", vocab::SECTOR_PREFIX)).unwrap_or_else(|_| sector.clone()));
-    if after.sector.objects(&sector, &vocab::OWL_IMPORTS) != [core] {
-        findings.push(
-            q0.broken(Code::OutsideSector, sector.as_str(), "the sector must import core, and nothing else")
-                .fix("leave owl:imports as it is"),
-        );
-    }
+    let layer = Layer { name: &before.sector, namespace: &before.namespace, graph: &after.sector };
+    findings.extend(imports_core(&layer).err());
     let namespace = after.sector.objects(&sector, &vocab::KNHK_NAMESPACE_TERM);
     let kept = matches!(namespace.as_slice(), [Term::Literal(text)] if text.value() == before.namespace);
     if !kept {
@@ -93,6 +88,28 @@ pub fn within_sector(change: &TripleDelta, before: &Schema, after: &Sigma) -> Ve
         );
     }
     findings
+}
+
+/// Q0, of one sector: it imports core and nothing else. What sectors share belongs in core: so no circle of imports can
+/// come about.
+///
+/// # Errors
+/// The finding.
+pub fn imports_core(layer: &Layer<'_>) -> Result<(), Finding> {
+    let (sector, core) =
+        (format!("{}{}", vocab::SECTOR_PREFIX, layer.name), format!("{}core", vocab::SECTOR_PREFIX));
+    let imported: Vec<Triple> = layer.graph.matching(None, Some(&vocab::OWL_IMPORTS), None).collect();
+    let is_core = |object: &Term| object.as_iri().is_some_and(|iri| iri.as_str() == core);
+    if matches!(imported.as_slice(), [only] if only.subject.as_str() == sector && is_core(&only.object)) {
+        return Ok(());
+    }
+    let mut shown: Vec<String> = imported.iter().map(|triple| triple.object.to_string()).collect();
+    shown.sort();
+    let message = format!("sector `{}` must import core, and nothing else", layer.name);
+    Err(HardInvariant::Q0
+        .broken(Code::OutsideSector, sector, message)
+        .change(Some(format!("<{core}>")), Some(shown.join(", ")))
+        .fix("leave owl:imports as it is; what sectors share belongs in core"))
 }
 
 /// Q1: the proposal's base is the head of the history or an ancestor of it, what is checked is the head itself, and
@@ -286,7 +303,7 @@ fn not_measured(invariant: HardInvariant) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use knhk_ontology::{Literal, Triple};
+    use knhk_ontology::Literal;
 
     use super::*;
     use crate::fixture::{iri, schema, snapshot};

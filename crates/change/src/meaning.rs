@@ -13,6 +13,7 @@ use crate::doctrine::Resource;
 
 mod comparison;
 mod predicates;
+pub mod rules;
 mod values;
 
 pub(crate) use comparison::ancestors;
@@ -48,6 +49,11 @@ impl ClassChange {
             Self::Removed | Self::EventTypesRemoved | Self::Reparented => Effect::Strengthening,
             Self::HotOn | Self::HotOff | Self::Described => Effect::Neutral,
         }
+    }
+
+    /// Whether it may admit data that was not valid. Another superclass may bring further keys.
+    pub fn weakens(self) -> bool {
+        self.effect() == Effect::Weakening || self == Self::Reparented
     }
 }
 
@@ -91,8 +97,10 @@ pub enum PropertyChange {
 /// What happens to one key of one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropertyMeaning {
-    /// What happens.
+    /// What happens to the class's own property.
     pub changes: BTreeSet<PropertyChange>,
+    /// What happens to the property that the key stands for, its own or inherited: what data feels.
+    pub effective: BTreeSet<PropertyChange>,
     /// What it does to the validity of data, inherited keys taken into account.
     pub effect: Effect,
     /// The class's own property before.
@@ -132,6 +140,9 @@ pub struct Meaning {
     pub properties: BTreeMap<PropertyRef, PropertyMeaning>,
     /// What happens to values.
     pub values: Vec<ValueChange>,
+    /// The classes below each class touched, before or after: they inherit what happens to it. Classes without any are
+    /// left out.
+    pub heirs: BTreeMap<Iri, BTreeSet<Iri>>,
 }
 
 impl Meaning {
@@ -148,6 +159,7 @@ impl Meaning {
             meaning.compare(before, after, iri);
         }
         meaning.values = values::between(before, after, added, removed);
+        meaning.heirs = comparison::heirs([before, after], &meaning.touched_classes());
         meaning
     }
 
@@ -155,7 +167,13 @@ impl Meaning {
     pub(crate) fn of_class(before: &Schema, after: &Schema, class: &Iri) -> Self {
         let mut meaning = Self::default();
         meaning.compare(before, after, class);
+        meaning.heirs = comparison::heirs([before, after], &meaning.touched_classes());
         meaning
+    }
+
+    /// The class itself and the classes below it that inherit what happens to it.
+    pub fn concerned<'m>(&'m self, class: &'m Iri) -> impl Iterator<Item = &'m Iri> {
+        std::iter::once(class).chain(self.heirs.get(class).into_iter().flatten())
     }
 
     fn compare(&mut self, before: &Schema, after: &Schema, iri: &Iri) {
@@ -198,7 +216,7 @@ impl Meaning {
             own.chain([&place.domain]).chain(change.hides.as_ref())
         });
         let values = self.values.iter().flat_map(|value| [&value.subject, &value.predicate]);
-        self.classes.keys().chain(properties).chain(values)
+        self.classes.keys().chain(properties).chain(values).chain(self.heirs.values().flatten())
     }
 
     /// How much of a resource the change uses. Ticks are counted elsewhere: 0 here.
@@ -242,23 +260,6 @@ impl Meaning {
     }
 }
 
-impl PropertyMeaning {
-    /// Whether any part of it admits data that was not valid.
-    pub fn weakens(&self) -> bool {
-        self.effect == Effect::Weakening
-            || self.changes.iter().any(|change| {
-                matches!(
-                    change,
-                    PropertyChange::RangeWidened
-                        | PropertyChange::MadeOptional
-                        | PropertyChange::MadeMany
-                        | PropertyChange::ValuesWidened
-                        | PropertyChange::BoundsWidened
-                )
-            })
-    }
-}
-
 /// A property's constraints in one line, for findings.
 pub fn describe(property: &Property) -> String {
     let ranges: Vec<String> = property
@@ -288,7 +289,7 @@ pub fn describe(property: &Property) -> String {
 }
 
 /// The classes from which a target can be reached over ranges and superclasses, the targets included.
-fn reaching<'s>(schema: &'s Schema, targets: &BTreeSet<&'s Iri>) -> BTreeSet<&'s Iri> {
+pub(crate) fn reaching<'s>(schema: &'s Schema, targets: &BTreeSet<&'s Iri>) -> BTreeSet<&'s Iri> {
     let mut users: BTreeMap<&Iri, Vec<&Iri>> = BTreeMap::new();
     for class in schema.classes.values() {
         users.entry(&class.subclass_of).or_default().push(&class.iri);

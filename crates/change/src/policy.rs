@@ -68,7 +68,7 @@ pub fn decide(policy: PromotionPolicy, mode: Mode, checked: &Checked) -> Decisio
         return Decision::Hold { why };
     }
     match checked.shadow().state() {
-        State::TestsPassed => {}
+        State::TestsPassed | State::Approved => {}
         State::TestsFailed { reason } => return Decision::Reject { why: format!("in the shadow: {reason}") },
         other => return Decision::Reject { why: format!("the shadow is only {}", other.as_str()) },
     }

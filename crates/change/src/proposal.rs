@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ChangeError, Result};
 use crate::finding::{Stage, StageResult};
 use crate::policy::{Decision, Mode, decide};
-use crate::shadow::Shadow;
+use crate::shadow::{Shadow, State};
 
 mod by_person;
 
@@ -285,7 +285,11 @@ impl Checked {
     /// [`ChangeError::NotApproved`] unless [`decide`] says [`Decision::Promote`].
     pub fn approve(self, policy: PromotionPolicy, mode: Mode) -> Result<Approved> {
         match decide(policy, mode, &self) {
-            Decision::Promote => Ok(Approved { checked: self }),
+            Decision::Promote => {
+                let Self { proposal, results, shadow } = self;
+                let shadow = shadow.approved()?;
+                Ok(Approved { checked: Self { proposal, results, shadow } })
+            }
             Decision::Hold { why } | Decision::Reject { why } => Err(self.refused(why)),
         }
     }
@@ -325,6 +329,9 @@ impl Approved {
         let Some(candidate) = self.checked.shadow.candidate() else {
             return Err(self.checked.refused("the change was never applied"));
         };
+        if *self.checked.shadow.state() != State::Approved {
+            return Err(self.checked.refused("its shadow is not approved"));
+        }
         if current.id != self.checked.shadow.base().id {
             return Err(self.checked.refused("another change was promoted since it was checked"));
         }

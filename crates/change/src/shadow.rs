@@ -6,92 +6,25 @@ use std::sync::{Arc, OnceLock};
 
 use knhk_ontology::delta::{Delta, PropertyRef};
 use knhk_ontology::schema::{Compatibility, Schema};
-use knhk_ontology::shacl::Report;
-use knhk_ontology::snapshot::{Snapshot, Version};
-use knhk_ontology::{Iri, OntologyError, Sigma, TripleDelta, lower};
+use knhk_ontology::shacl::{Report, Shapes};
+use knhk_ontology::snapshot::{ContentId, Snapshot, Version};
+use knhk_ontology::{OntologyError, Sigma, TripleDelta, lower};
 
+mod environment;
+mod state;
+mod test;
+
+pub use environment::{SHADOWS_OPEN_MAX, ShadowEnvironment};
+pub use state::State;
+pub use test::{Assertion, Criticality, TEST_WORK_MAX, Test, TestResult};
+
+use crate::conflict::ConflictReport;
+use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::guards::{Ground, GuardSet};
 use crate::meaning::Meaning;
 use crate::replay::Replay;
 use crate::window::Window;
-
-/// How far a shadow has come. It only moves forward.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It holds the base and the change.
-    Created,
-    /// The change is applied.
-    ChangesApplied,
-    /// Its tests are running.
-    TestsRunning,
-    /// Every blocking test passed.
-    TestsPassed,
-    /// The change could not be applied, a blocking test failed, or there was none.
-    TestsFailed {
-        /// The first reason.
-        reason: String,
-    },
-}
-
-impl State {
-    /// Its name, for people.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::ChangesApplied => "applied",
-            Self::TestsRunning => "being tested",
-            Self::TestsPassed => "tested",
-            Self::TestsFailed { .. } => "failed",
-        }
-    }
-}
-
-/// What the failure of a test does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Criticality {
-    /// It is recorded.
-    Info,
-    /// It is recorded as a warning.
-    Warning,
-    /// It fails the shadow.
-    Blocker,
-}
-
-/// What a test asserts of the ontology after the change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Assertion {
-    /// The class exists.
-    ClassExists(Iri),
-    /// The class has the key.
-    PropertyExists(PropertyRef),
-    /// The guard with this id finds no harm.
-    GuardHolds(String),
-    /// No two terms share a name, and no key or event type is taken twice.
-    NoConflicts,
-    /// The composed ontology satisfies the shapes of the meta-ontology.
-    Conforms,
-    /// Replaying the window newly rejects no event.
-    Replay,
-}
-
-/// One test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Test {
-    /// What it asserts.
-    pub assertion: Assertion,
-    /// What its failure does.
-    pub criticality: Criticality,
-}
-
-/// How one test ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestResult {
-    /// The test.
-    pub test: Test,
-    /// Why it failed; `None`: it passed.
-    pub failure: Option<String>,
-}
 
 /// The ontology after the change, and what is worked out from it once, when first asked for.
 #[derive(Clone, Debug)]
@@ -104,6 +37,7 @@ pub struct Candidate {
     meta: OnceLock<Result<Report, OntologyError>>,
     guards: OnceLock<Vec<Finding>>,
     replay: OnceLock<Replay>,
+    there_and_back: OnceLock<Result<(ContentId, ContentId), OntologyError>>,
 }
 
 impl Candidate {
@@ -124,6 +58,7 @@ impl Candidate {
             meta: OnceLock::new(),
             guards: OnceLock::new(),
             replay: OnceLock::new(),
+            there_and_back: OnceLock::new(),
         })
     }
 
@@ -161,6 +96,19 @@ impl Candidate {
         self.meta.get_or_init(|| base.meta_report_after(&self.sigma, &self.triples)).as_ref()
     }
 
+    /// The content after undoing the change, and after doing it again. Done once.
+    ///
+    /// # Errors
+    /// Those of applying a change.
+    pub fn there_and_back(&self) -> Result<(ContentId, ContentId), &OntologyError> {
+        let done = self.there_and_back.get_or_init(|| {
+            let undone = self.sigma.apply(&self.triples.inverse())?;
+            let redone = undone.apply(&self.triples)?;
+            Ok((undone.content_id(), redone.content_id()))
+        });
+        done.as_ref().copied()
+    }
+
     /// What the guards say of the change. Evaluated once: later calls give the first answer, whatever guards they pass.
     pub fn guard_findings(&self, base: &Snapshot, guards: &GuardSet) -> &[Finding] {
         self.guards.get_or_init(|| {
@@ -188,6 +136,10 @@ pub struct Shadow {
     refusal: Option<OntologyError>,
     state: State,
     results: Vec<TestResult>,
+    conflicts: OnceLock<ConflictReport>,
+    /// Counts the shadow among those of its environment.
+    #[expect(dead_code, reason = "it is counted, not read")]
+    permit: Option<Arc<()>>,
 }
 
 impl Shadow {
@@ -200,6 +152,8 @@ impl Shadow {
             refusal: None,
             state: State::Created,
             results: Vec::new(),
+            conflicts: OnceLock::new(),
+            permit: None,
         }
     }
 
@@ -233,7 +187,7 @@ impl Shadow {
         }
         shadow.state = State::TestsRunning;
         for test in tests {
-            let failure = shadow.failure(&test.assertion, window, guards);
+            let failure = shadow.failure(test, window, guards);
             shadow.results.push(TestResult { test: test.clone(), failure });
         }
         let blocking = |result: &&TestResult| result.test.criticality == Criticality::Blocker;
@@ -248,10 +202,49 @@ impl Shadow {
         shadow
     }
 
-    fn failure(&self, assertion: &Assertion, window: &Window, guards: &GuardSet) -> Option<String> {
-        let Some(candidate) = &self.candidate else { return Some("the change is not applied".to_owned()) };
-        let fails = |failed: bool, why: String| failed.then_some(why);
+    /// Lets the change through, once its tests passed.
+    ///
+    /// # Errors
+    /// [`ChangeError::ShadowState`](crate::ChangeError::ShadowState) for a shadow that is not tested, failed, or was
+    /// rejected.
+    pub fn approved(mut self) -> Result<Self> {
+        self.state = self.state.followed_by(State::Approved)?;
+        Ok(self)
+    }
+
+    /// Refuses the change for good, whatever its tests said.
+    ///
+    /// # Errors
+    /// [`ChangeError::ShadowState`](crate::ChangeError::ShadowState) for a shadow that was not tested, or is approved.
+    pub fn rejected(mut self, reason: impl Into<String>) -> Result<Self> {
+        self.state = self.state.followed_by(State::Rejected { reason: reason.into() })?;
+        Ok(self)
+    }
+
+    /// What a test would take, in the units of [`Test::limit`].
+    fn work(&self, candidate: &Candidate, assertion: &Assertion, window: &Window) -> u64 {
+        let triples = || candidate.sigma.core.len() as u64 + candidate.sigma.sector.len() as u64;
         match assertion {
+            Assertion::Conforms | Assertion::ConformsTo { .. } => triples(),
+            Assertion::RollsBack => {
+                candidate.triples.added.len() as u64 + candidate.triples.removed.len() as u64
+            }
+            Assertion::Replay => {
+                let touched = candidate.meaning.touched_event_types(&self.base.schema, &candidate.schema);
+                touched.iter().map(|event_type| window.payloads(event_type).count() as u64).sum()
+            }
+            _ => 1,
+        }
+    }
+
+    fn failure(&self, test: &Test, window: &Window, guards: &GuardSet) -> Option<String> {
+        let Some(candidate) = &self.candidate else { return Some("the change is not applied".to_owned()) };
+        let work = self.work(candidate, &test.assertion, window);
+        if work > test.limit {
+            return Some(format!("it would take {work} steps, above its limit of {}", test.limit));
+        }
+        let fails = |failed: bool, why: String| failed.then_some(why);
+        match &test.assertion {
             Assertion::ClassExists(iri) => {
                 fails(!candidate.schema.classes.contains_key(iri), format!("there is no class {iri}"))
             }
@@ -269,10 +262,33 @@ impl Shadow {
                     findings.find(|finding| finding.rule == *id && finding.severity == Severity::Error);
                 harm.map(|finding| finding.message.clone())
             }
-            Assertion::NoConflicts => candidate.schema.check().err().map(|error| error.to_string()),
+            Assertion::NoConflicts => match self.conflicts().conflicts.first() {
+                Some(conflict) => Some(conflict.to_string()),
+                None => candidate.schema.check().err().map(|error| error.to_string()),
+            },
             Assertion::Conforms => match candidate.meta_report(&self.base) {
                 Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
+            },
+            Assertion::ConformsTo { shapes } => {
+                match Shapes::compile(shapes).and_then(|shapes| shapes.validate(&candidate.sigma.composed()))
+                {
+                    Ok(report) => report
+                        .violations()
+                        .first()
+                        .map(|violation| format!("{}: {}", violation.focus, violation.message)),
+                    Err(error) => Some(format!("{}: {error}", error.code())),
+                }
+            }
+            Assertion::RollsBack => match candidate.there_and_back() {
+                Ok((undone, _)) if undone != self.base.content_id => {
+                    Some("undoing the change gives other content".to_owned())
+                }
+                Ok((_, redone)) if redone != candidate.sigma.content_id() => {
+                    Some("doing it again gives other content".to_owned())
+                }
+                Ok(_) => None,
+                Err(error) => Some(format!("{}: {error}", error.code())),
             },
             Assertion::Replay => {
                 let newly = candidate.replay(&self.base, window).newly_rejected;
@@ -301,6 +317,12 @@ impl Shadow {
         self.refusal.as_ref()
     }
 
+    /// What the change brings into conflict, whether or not it can be applied. Worked out once.
+    pub fn conflicts(&self) -> &ConflictReport {
+        self.conflicts
+            .get_or_init(|| ConflictReport::of_change(&self.base.sigma.core, &self.base.schema, &self.delta))
+    }
+
     /// How far it has come.
     pub fn state(&self) -> &State {
         &self.state
@@ -312,23 +334,22 @@ impl Shadow {
     }
 
     /// The tests that every change runs: what it adds is there, nothing collides, the meta-ontology holds, no guard is
-    /// harmed, and the window is replayed, which blocks where the sector's compatibility level asks for it.
+    /// harmed, the change can be undone, and the window is replayed, which blocks where the sector's compatibility level asks for it.
     pub fn standard_tests(&self, guards: &GuardSet) -> Vec<Test> {
-        let blocker = |assertion| Test { assertion, criticality: Criticality::Blocker };
         let classes = self.delta.added_classes.iter().map(|class| Assertion::ClassExists(class.iri.clone()));
         let properties = self.delta.added_properties.iter().map(|added| {
             let key = added.property.key.clone();
             Assertion::PropertyExists(PropertyRef { domain: added.domain.clone(), key })
         });
         let guards = guards.guards().map(|guard| Assertion::GuardHolds(guard.id.clone()));
-        let always = [Assertion::NoConflicts, Assertion::Conforms];
+        let always = [Assertion::NoConflicts, Assertion::Conforms, Assertion::RollsBack];
         let mut tests: Vec<Test> =
-            always.into_iter().chain(classes).chain(properties).chain(guards).map(blocker).collect();
+            always.into_iter().chain(classes).chain(properties).chain(guards).map(Test::blocker).collect();
         let criticality = match self.base.schema.settings.compatibility {
             Compatibility::Forward | Compatibility::ForwardTransitive => Criticality::Info,
             _ => Criticality::Blocker,
         };
-        tests.push(Test { assertion: Assertion::Replay, criticality });
+        tests.push(Test::new(Assertion::Replay, criticality));
         tests
     }
 }

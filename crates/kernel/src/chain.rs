@@ -114,6 +114,7 @@ fn operation(body: &Body) -> Operation {
         Body::PatternDetected(_) => Operation::PatternDetected,
         Body::ProposalGenerated(_) => Operation::ProposalGenerated,
         Body::ValidationExecuted(_) => Operation::ValidationExecuted,
+        Body::InvariantViolation(_) => Operation::InvariantViolation,
         Body::SnapshotPromoted(_) => Operation::SnapshotPromoted,
         Body::LoopCycleCompleted(_) => Operation::LoopCycleCompleted,
         Body::RollbackExecuted(_) => Operation::RollbackExecuted,

@@ -2,6 +2,7 @@
 //!
 //! Monitor, analyze and plan failures fail the cycle; a rejected proposal makes it partial.
 
+use knhk_change::finding::{Finding, Severity, Stage, StageResult};
 use knhk_change::pipeline;
 use knhk_change::policy::{self, Mode};
 use knhk_change::proposal::{Checked, Promotion, Proposal, ProposalId};
@@ -14,7 +15,7 @@ use knhk_observation::pattern::Pattern;
 use knhk_ontology::Snapshot;
 
 use crate::decision::{
-    Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict,
+    Body, CycleOutcome, CycleSummary, Decision, Detected, Planned, Promoted, Validated, Verdict, Violated,
 };
 use crate::error::KernelError;
 use crate::inputs::{CycleDue, Measured, PromoteMode};
@@ -335,14 +336,27 @@ pub(crate) fn check_and_promote(
         Verdict::Hold { why } => Outcome::Pending { next: why.clone() },
         Verdict::Reject { why } => Outcome::Rejected { reason: why.clone() },
     };
-    let validated =
-        Validated { proposal: Some(id), against: current.snapshot.id, stages, verdict: verdict.clone() };
+    let against = current.snapshot.id;
+    let violations = broken_invariants(&stages);
+    let validated = Validated { proposal: Some(id), against, stages, verdict: verdict.clone() };
     let mut decisions =
         vec![kernel.decide(sector, cycle, time_ms, &Body::ValidationExecuted(validated), outcome)?];
+    if let Some(first) = violations.first() {
+        let outcome = Outcome::Error { reason: format!("{}: {}", first.rule, first.message) };
+        let body = Body::InvariantViolation(Violated { proposal: id, against, findings: violations });
+        decisions.push(kernel.decide(sector, cycle, time_ms, &body, outcome)?);
+    }
     if let Some(body) = promoted {
         decisions.push(kernel.decide(sector, cycle, time_ms, &body, Outcome::Approved)?);
     }
     Ok((verdict, decisions))
+}
+
+/// The errors of the stage that checks the hard invariants.
+fn broken_invariants(stages: &[StageResult]) -> Vec<Finding> {
+    let stage = stages.iter().filter(|result| result.stage == Stage::Invariants);
+    let errors = stage.flat_map(|result| &result.findings).filter(|f| f.severity == Severity::Error);
+    errors.cloned().collect()
 }
 
 /// The body of the promotion of a checked change, known to fit a receipt.

@@ -1,7 +1,7 @@
 //! Decisions: receipts with their bodies. The bodies are what anyone re-derives from the inputs before them, and what a
 //! restart folds instead of deciding again. See `docs/formats/decisions.md`.
 
-use knhk_change::finding::StageResult;
+use knhk_change::finding::{Finding, StageResult};
 use knhk_change::proposal::{Proposal, ProposalId};
 use knhk_evidence::receipt::{Draft, ReceiptId};
 use knhk_evidence::{Hash, canonical};
@@ -37,6 +37,8 @@ pub enum Body {
     ProposalGenerated(Planned),
     /// One proposal went through the seven stages, or there was none to check.
     ValidationExecuted(Validated),
+    /// A proposal would break hard invariants.
+    InvariantViolation(Violated),
     /// A change became current.
     SnapshotPromoted(Promoted),
     /// A cycle ended.
@@ -115,6 +117,18 @@ pub struct Validated {
     pub stages: Vec<StageResult>,
     /// Verdict.
     pub verdict: Verdict,
+}
+
+/// What a proposal would break that nothing may break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Violated {
+    /// The proposal; it was not promoted.
+    pub proposal: ProposalId,
+    /// The snapshot it was checked against.
+    pub against: SnapshotId,
+    /// The errors of stage 2, each with the invariant as its rule.
+    pub findings: Vec<Finding>,
 }
 
 /// What follows from seven results and the promotion policy.

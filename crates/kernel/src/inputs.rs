@@ -12,7 +12,7 @@ use crate::error::KernelError;
 use crate::sealed::StateSealed;
 
 /// Version of the rules by which this code decides. It changes whenever the same inputs may give other decisions.
-pub const SEMANTICS_VERSION: u32 = 3;
+pub const SEMANTICS_VERSION: u32 = 4;
 
 /// Name and version of this build, as logs name it.
 pub const BUILD: &str = concat!("knhk ", env!("CARGO_PKG_VERSION"));

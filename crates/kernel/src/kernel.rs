@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use knhk_change::conflict::{Layer, compose};
 use knhk_change::finding::Stage;
 use knhk_change::proposal::{Checked, Proposal, ProposalId};
 use knhk_change::rules_in_force;
@@ -293,6 +294,9 @@ impl Kernel {
                 sector: other.name().to_owned(),
             });
         }
+        let heads = self.sectors.values().chain([&state]).map(|state| state.history.head());
+        let layers: Vec<Layer<'_>> = heads.map(|head| Layer::of(&head.schema, &head.sigma.sector)).collect();
+        compose(&core_pack()?.graph, &layers)?;
         self.sectors.insert(sector.to_owned(), state);
         let body = Body::SectorUpdated(genesis);
         match self.decide(sector, None, time_ms, &body, Outcome::Approved) {

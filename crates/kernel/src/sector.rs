@@ -81,6 +81,8 @@ pub struct SectorState {
     lineage: Lineage,
     /// Every proposal's outcome: the corpus.
     pub(crate) corpus: BTreeMap<ProposalId, Verdict>,
+    /// How often each invariant was broken by a proposal.
+    violations: BTreeMap<String, u64>,
 }
 
 impl SectorState {
@@ -109,6 +111,7 @@ impl SectorState {
             approved: BTreeMap::new(),
             lineage: Lineage::default(),
             corpus: BTreeMap::new(),
+            violations: BTreeMap::new(),
         })
     }
 
@@ -135,6 +138,12 @@ impl SectorState {
     /// Outcome of every proposal so far.
     pub fn corpus(&self) -> &BTreeMap<ProposalId, Verdict> {
         &self.corpus
+    }
+
+    /// How often proposals would have broken each invariant, `Q0` and so on, since the sector began: the counter
+    /// `knhk.invariant.violation.count`. Invariants that none would have broken are left out.
+    pub fn violations(&self) -> &BTreeMap<String, u64> {
+        &self.violations
     }
 
     /// Receipts of the sector so far.
@@ -259,6 +268,11 @@ impl SectorState {
                 self.planned.extend(planned.proposals.iter().map(|p| (p.id(), p.clone())));
             }
             Body::ValidationExecuted(validated) => self.validated(validated),
+            Body::InvariantViolation(violated) => {
+                for finding in &violated.findings {
+                    *self.violations.entry(finding.rule.clone()).or_default() += 1;
+                }
+            }
             Body::SnapshotPromoted(promoted) => {
                 let patterns = self.approved.remove(&promoted.proposal).unwrap_or_default();
                 // Whoever said no to them before has said yes now.

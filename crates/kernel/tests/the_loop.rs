@@ -784,3 +784,33 @@ fn a_log_of_another_build_is_refused_with_the_names_of_both() {
     let input = Input::new(InputKind::CycleDue, Some("shop"), 1, &BTreeMap::from([("rejected", 0)])).unwrap();
     assert_eq!(world.kernel.restore_input(&input).unwrap_err().code(), "KNHK-E1717");
 }
+
+#[test]
+fn a_broken_invariant_is_an_error_a_count_and_a_receipt_and_survives_a_restart() {
+    let mut world = World::new();
+    world.orders(40, with_note);
+    let measured = Measured { admission_batch_mean_ns: 90, admission_p99_ns: 3_000, resident_bytes: 2 << 30 };
+    world.input(InputKind::Measurement, &measured).unwrap();
+    let due = CycleDue { rejected: 0, duplicates: 0, promote: PromoteMode::Policy };
+    let decisions = world.input(InputKind::CycleDue, &due).unwrap();
+    let bodies = bodies(&decisions);
+    let Body::ValidationExecuted(validated) = &bodies[2] else { panic!("{bodies:?}") };
+    assert!(matches!(validated.verdict, Verdict::Reject { .. }));
+    let Body::InvariantViolation(violated) = &bodies[3] else { panic!("{bodies:?}") };
+    assert_eq!((Some(violated.proposal), violated.against), (validated.proposal, validated.against));
+    assert_eq!(violated.findings.iter().map(|f| f.rule.as_str()).collect::<Vec<_>>(), ["Q5"]);
+    assert_eq!(decisions[3].draft.operation, Operation::InvariantViolation);
+    assert!(
+        matches!(&decisions[3].draft.outcome, Outcome::Error { reason } if reason.starts_with("Q5: resident_bytes"))
+    );
+    let expected = BTreeMap::from([("Q5".to_owned(), 1)]);
+    assert_eq!(world.kernel.sector("shop").unwrap().violations(), &expected);
+    assert_eq!(restore(&world.log, 0).sector("shop").unwrap().violations(), &expected);
+    replay(&world.log).unwrap();
+
+    // A change that breaks none leaves none.
+    world.orders(40, with_note);
+    world.cycle(PromoteMode::Policy);
+    assert_eq!(world.version(), "1.1.0");
+    assert_eq!(world.kernel.sector("shop").unwrap().violations(), &expected);
+}

@@ -97,7 +97,10 @@ pub(crate) fn report(
                     CycleOutcome::Failed { reason } => ("failed".to_owned(), Some(reason)),
                 };
             }
-            Body::SectorUpdated(_) | Body::ObservationIngested(_) | Body::RollbackExecuted(_) => {}
+            Body::SectorUpdated(_)
+            | Body::ObservationIngested(_)
+            | Body::InvariantViolation(_)
+            | Body::RollbackExecuted(_) => {}
         }
     }
     Ok(report)

@@ -1,6 +1,6 @@
 //! The old and the new state of one class or property, aspect by aspect.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use knhk_ontology::Iri;
 use knhk_ontology::delta::{Effect, PropertyRef, effect_of};
@@ -45,17 +45,22 @@ pub(super) fn properties(
         (None, None) => Effect::Neutral,
         _ => Effect::Strengthening,
     };
-    let changes = match (&old, &new) {
-        (Some(old), Some(new)) => constraints(old, new),
-        (None, Some(_)) => BTreeSet::from([PropertyChange::Added]),
-        (Some(_), None) => BTreeSet::from([PropertyChange::Removed]),
-        (None, None) => BTreeSet::new(),
-    };
+    let changes = states(old.as_ref(), new.as_ref());
+    let effective = states(old.as_ref().or(inherited_old), new.as_ref().or(inherited_new));
     let hides = match (&old, &new, inherited_new) {
         (None, Some(_), Some(hidden)) => Some(hidden.iri.clone()),
         _ => None,
     };
-    PropertyMeaning { changes, effect, old, new, hides }
+    PropertyMeaning { changes, effective, effect, old, new, hides }
+}
+
+fn states(old: Option<&Property>, new: Option<&Property>) -> BTreeSet<PropertyChange> {
+    match (old, new) {
+        (Some(old), Some(new)) => constraints(old, new),
+        (None, Some(_)) => BTreeSet::from([PropertyChange::Added]),
+        (Some(_), None) => BTreeSet::from([PropertyChange::Removed]),
+        (None, None) => BTreeSet::new(),
+    }
 }
 
 fn constraints(old: &Property, new: &Property) -> BTreeSet<PropertyChange> {
@@ -64,14 +69,16 @@ fn constraints(old: &Property, new: &Property) -> BTreeSet<PropertyChange> {
     if old.iri != new.iri {
         changes.insert(C::Replaced);
     }
-    // One aspect at a time is put into a copy of the old property, so that one function alone knows what weakens.
+    // One aspect at a time is put into a copy of the old property, so that one function alone knows what narrows. What
+    // narrows on the way back widens on the way there; another list of values can do both.
     let mut aspect = |set: &dyn Fn(&mut Property), widened: C, narrowed: C| {
         let mut partly_new = old.clone();
         set(&mut partly_new);
-        match effect_of(old, &partly_new) {
-            Effect::Neutral => {}
-            Effect::Weakening => drop(changes.insert(widened)),
-            Effect::Strengthening => drop(changes.insert(narrowed)),
+        if effect_of(old, &partly_new) == Effect::Strengthening {
+            changes.insert(narrowed);
+        }
+        if effect_of(&partly_new, old) == Effect::Strengthening {
+            changes.insert(widened);
         }
     };
     aspect(&|p| p.ranges.clone_from(&new.ranges), C::RangeWidened, C::RangeNarrowed);
@@ -110,6 +117,28 @@ pub(crate) fn ancestors<'s>(schema: &'s Schema, class: &Iri) -> Vec<&'s Class> {
         at = Some(parent);
     }
     above
+}
+
+/// The classes below each of `classes` in either schema, where there are any.
+pub(super) fn heirs(schemas: [&Schema; 2], classes: &BTreeSet<&Iri>) -> BTreeMap<Iri, BTreeSet<Iri>> {
+    let mut below: BTreeMap<&Iri, BTreeSet<&Iri>> = BTreeMap::new();
+    for schema in schemas {
+        for class in schema.classes.values().filter(|class| schema.classes.contains_key(&class.subclass_of)) {
+            below.entry(&class.subclass_of).or_default().insert(&class.iri);
+        }
+    }
+    let mut found = BTreeMap::new();
+    for &class in classes {
+        let (mut heirs, mut open) = (BTreeSet::new(), vec![class]);
+        while let Some(at) = open.pop() {
+            let children = below.get(at).into_iter().flatten().copied();
+            open.extend(children.filter(|child| *child != class && heirs.insert((*child).clone())));
+        }
+        if !heirs.is_empty() {
+            found.insert(class.clone(), heirs);
+        }
+    }
+    found
 }
 
 fn inherited<'s>(schema: &'s Schema, place: &PropertyRef) -> Option<&'s Property> {

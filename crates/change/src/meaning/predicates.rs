@@ -66,13 +66,19 @@ impl Meaning {
             }
             _ => {}
         }
-        for (iri, changes) in self.classes.iter().filter(|(iri, _)| in_scope(iri)) {
+        // What happens to a class happens to those below it: they inherit its keys and its place.
+        let concerns = |class: &Iri| self.concerned(class).any(in_scope);
+        for (iri, changes) in self.classes.iter().filter(|(iri, _)| concerns(iri)) {
             let effect = changes.iter().map(|change| change.effect()).max().unwrap_or(Effect::Neutral);
-            let weakens = changes.iter().any(|change| change.effect() == Effect::Weakening);
             let what = match predicate {
                 Predicate::NoRemoval if changes.contains(&ClassChange::Removed) => "the class is removed",
+                Predicate::NoRemoval if changes.contains(&ClassChange::EventTypesRemoved) => {
+                    "the class no longer describes some event types"
+                }
                 Predicate::NoStrengthening if effect == Effect::Strengthening => "data may become invalid",
-                Predicate::NoWeakening if weakens => "more data becomes valid",
+                Predicate::NoWeakening if changes.iter().any(|change| change.weakens()) => {
+                    "more data becomes valid"
+                }
                 _ => continue,
             };
             breaches.push(Breach { term: iri.clone(), what: what.to_owned(), old: None, new: None });
@@ -81,10 +87,13 @@ impl Meaning {
             let Some(iri) = change.iri() else { continue };
             let own =
                 [&change.old, &change.new].into_iter().flatten().any(|property| in_scope(&property.iri));
-            if !own && !in_scope(&place.domain) {
+            if !own && !concerns(&place.domain) {
                 continue;
             }
-            let removed = change.old.as_ref().filter(|_| change.changes.contains(&PropertyChange::Removed));
+            // A key that means another property has lost the one it meant.
+            let has = |one: PropertyChange| change.changes.contains(&one);
+            let removed =
+                change.old.as_ref().filter(|_| has(PropertyChange::Removed) || has(PropertyChange::Replaced));
             let what = match predicate {
                 Predicate::NoRemoval if removed.is_some() => "the property is removed",
                 Predicate::RemovalAfterDeprecation if removed.is_some_and(|old| !old.deprecated) => {
@@ -95,7 +104,7 @@ impl Meaning {
                 }
                 Predicate::NoWeakening if change.weakens() => "more data becomes valid",
                 Predicate::AdditionsOptional
-                    if change.changes.contains(&PropertyChange::Added)
+                    if (has(PropertyChange::Added) || has(PropertyChange::Replaced))
                         && change.new.as_ref().is_some_and(|new| new.cardinality.is_required()) =>
                 {
                     "the new property is required"

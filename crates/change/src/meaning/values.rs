@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use knhk_ontology::schema::Schema;
+use knhk_ontology::schema::{Class, Schema, Settings};
 use knhk_ontology::{Iri, Term, Triple, vocab};
 
 use super::ValueChange;
@@ -32,27 +32,59 @@ pub(super) fn between<'t>(
     };
     changes
         .into_iter()
-        .map(|((subject, predicate), [old, new])| ValueChange {
-            subject,
-            predicate,
-            old: join(old),
-            new: join(new),
+        .map(|((subject, predicate), [old, new])| {
+            let usual = || (subject == before.sector_iri()).then(|| usual(&before.settings, &predicate))?;
+            let (old, new) = (join(old).or_else(usual), join(new));
+            ValueChange { subject, predicate, old, new }
         })
         .collect()
+}
+
+/// What a threshold is where the ontology says nothing: the first value stated replaces it.
+fn usual(settings: &Settings, predicate: &Iri) -> Option<String> {
+    let share = |ppm: u32| format!("{}.{:06}", ppm / 1_000_000, ppm % 1_000_000);
+    let stated: [(&Iri, String); 7] = [
+        (&vocab::KNHK_MINIMUM_EVIDENCE, settings.minimum_evidence.to_string()),
+        (&vocab::KNHK_FREQUENCY_LIMIT, settings.frequency_limit.to_string()),
+        (&vocab::KNHK_ERROR_SHARE, share(settings.error_share_ppm)),
+        (&vocab::KNHK_HEARTBEAT, settings.heartbeat_ms.to_string()),
+        (&vocab::KNHK_MINIMUM_CONFIDENCE, share(settings.minimum_confidence_ppm)),
+        (&vocab::KNHK_PROMOTION_POLICY, settings.promotion_policy.as_str().to_owned()),
+        (&vocab::KNHK_COMPATIBILITY, settings.compatibility.as_str().to_owned()),
+    ];
+    stated.into_iter().find(|(known, _)| *known == predicate).map(|(_, text)| text)
 }
 
 /// The triples whose meaning the comparison of schemas has already told.
 struct Explained<'s> {
     schemas: [&'s Schema; 2],
     properties: BTreeSet<&'s Iri>,
+    /// Classes and properties that the comparison finds changed.
+    changed: BTreeSet<&'s Iri>,
 }
 
 impl<'s> Explained<'s> {
     fn by(before: &'s Schema, after: &'s Schema) -> Self {
-        let classes = before.classes.values().chain(after.classes.values());
+        let classes = || before.classes.values().chain(after.classes.values());
         let properties =
-            classes.flat_map(|class| class.properties.values()).map(|property| &property.iri).collect();
-        Self { schemas: [before, after], properties }
+            classes().flat_map(|class| class.properties.values()).map(|property| &property.iri).collect();
+        let mut changed = BTreeSet::new();
+        for class in classes() {
+            let (old, new) = (before.classes.get(&class.iri), after.classes.get(&class.iri));
+            if old == new {
+                continue;
+            }
+            // A class above or below another is stated open, a class alone closed: both change with their neighbours.
+            changed.extend([&class.iri, &class.subclass_of]);
+            for property in class.properties.values() {
+                let own =
+                    |class: Option<&'s Class>| class.and_then(|class| class.properties.get(&property.key));
+                if own(old) != own(new) {
+                    changed.insert(&property.iri);
+                }
+            }
+        }
+        Self { schemas: [before, after], properties, changed }
     }
 
     fn is_class(&self, iri: &Iri) -> bool {
@@ -68,7 +100,8 @@ impl<'s> Explained<'s> {
             && let Ok(stem) = Iri::new(stem)
             && (self.is_class(&stem) || self.properties.contains(&stem))
         {
-            return true;
+            // A shape may say more to other readers than the comparison knows: what it does not tell is told here.
+            return self.changed.contains(&stem);
         }
         let among = |predicates: &[&Iri]| predicates.contains(&&triple.predicate);
         let described: [&Iri; 4] =

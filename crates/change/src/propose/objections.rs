@@ -42,6 +42,7 @@ pub(super) fn parted<'p>(
         let properties = meaning.properties.iter().filter(|(place, _)| of_unit(&place.key));
         let part = Meaning {
             properties: properties.map(|(place, change)| (place.clone(), change.clone())).collect(),
+            heirs: meaning.heirs.clone(),
             ..Meaning::default()
         };
         // Ticks are the event type's, not a key's.

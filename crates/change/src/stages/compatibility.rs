@@ -6,7 +6,7 @@ use knhk_ontology::schema::{Compatibility, Schema};
 
 use super::{Context, candidate};
 use crate::finding::{Code, Finding, Stage, StageResult};
-use crate::meaning::{ClassChange, Meaning, describe};
+use crate::meaning::Meaning;
 use crate::proposal::Proposal;
 use crate::replay::Replay;
 use crate::shadow::{Candidate, Shadow};
@@ -32,6 +32,9 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, context: &Context<'_>) -> St
     for finding in &mut findings {
         if finding.rule.is_empty() {
             level.as_str().clone_into(&mut finding.rule);
+        }
+        if matches!(finding.code, Code::NotBackward | Code::NotForward) {
+            finding.message = format!("{}, which the level {} forbids", finding.message, level.as_str());
         }
     }
     if candidate.meaning().effect() == Effect::Strengthening {
@@ -62,42 +65,22 @@ impl Rule {
 
     fn structural(self, meaning: &Meaning, than: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let mut judge = |path: &str, effect: (bool, bool), old: Option<String>, new: Option<String>| {
-            let (strengthens, weakens) = effect;
-            if self.backward && strengthens {
+        for met in meaning.classified() {
+            let direction = met.rule.direction();
+            let mut forbid = |code: Code, what: &str, fix: &str| {
                 findings.push(
-                    Finding::error(Code::NotBackward, path, format!("data that was valid may become invalid{than}"))
-                        .change(old.clone(), new.clone())
-                        .fix("widen instead of narrowing; no relaxation that would let a breaking change through can be granted yet"),
+                    Finding::error(code, met.term.as_str(), format!("{what}{than}"))
+                        .rule(met.rule.as_str())
+                        .change(met.old.clone(), met.new.clone())
+                        .fix(fix),
                 );
+            };
+            if self.backward && direction.strengthens() {
+                forbid(Code::NotBackward, "data that was valid may become invalid", met.rule.fix());
             }
-            if self.forward && weakens {
-                findings.push(
-                    Finding::error(
-                        Code::NotForward,
-                        path,
-                        format!("data that was not valid becomes valid{than}"),
-                    )
-                    .change(old, new)
-                    .fix("lower the sector's compatibility level first, or leave this part out"),
-                );
+            if self.forward && direction.weakens() {
+                forbid(Code::NotForward, "data that was not valid becomes valid", met.rule.fix());
             }
-        };
-        for (iri, changes) in &meaning.classes {
-            let any = |effect: Effect| changes.iter().any(|change| change.effect() == effect);
-            let names: Vec<String> =
-                changes.iter().map(|change: &ClassChange| format!("{change:?}")).collect();
-            judge(
-                iri.as_str(),
-                (any(Effect::Strengthening), any(Effect::Weakening)),
-                None,
-                Some(names.join(", ")),
-            );
-        }
-        for change in meaning.properties.values() {
-            let path = change.iri().map_or("", knhk_ontology::Iri::as_str);
-            let effect = (change.effect == Effect::Strengthening, change.weakens());
-            judge(path, effect, change.old.as_ref().map(describe), change.new.as_ref().map(describe));
         }
         findings
     }
@@ -107,11 +90,10 @@ impl Rule {
         for (id, version, _) in history.chain().skip(1).take(ANCESTORS_MAX) {
             let schema = history.sigma(&id).map(knhk_ontology::Sigma::schema);
             let Some(Ok(ancestor)) = schema else {
-                findings.push(Finding::error(
-                    Code::AncestorsOmitted,
-                    "",
-                    format!("snapshot {id} cannot be read"),
-                ));
+                findings.push(
+                    Finding::error(Code::AncestorsOmitted, "", format!("snapshot {id} cannot be read"))
+                        .fix("restore the history from its log"),
+                );
                 continue;
             };
             let than: &Schema = &ancestor;

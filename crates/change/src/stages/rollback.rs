@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use knhk_ontology::schema::{Range, Schema};
-use knhk_ontology::{ContentId, Iri, OntologyError, Sigma, Term, vocab};
+use knhk_ontology::{Iri, Sigma, Term, vocab};
 
 use super::{Context, candidate};
 use crate::finding::{Code, Finding, Stage, StageResult};
 use crate::proposal::Proposal;
-use crate::shadow::{Candidate, Shadow};
+use crate::shadow::Shadow;
 
 /// Applies the inverse to the candidate and compares content, then looks for what refers to something that is gone.
 pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> StageResult {
@@ -24,7 +24,7 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> S
             .change(Some(base.content_id.to_string()), undone)
             .fix("derive the change again from the snapshot in force")
     };
-    match there_and_back(candidate, &base.sigma) {
+    match candidate.there_and_back() {
         Err(error) => findings.push(not_reversible(format!("{}: {error}", error.code()), None)),
         Ok((undone, _)) if undone != base.content_id => {
             findings.push(not_reversible(
@@ -42,14 +42,6 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> S
     }
     findings.extend(stranded(candidate.schema(), candidate.sigma()));
     StageResult::of(Stage::Rollback, findings)
-}
-
-/// The content after undoing the change, and after doing it again.
-fn there_and_back(candidate: &Candidate, base: &Sigma) -> Result<(ContentId, ContentId), OntologyError> {
-    let inverse = candidate.triples().inverse();
-    let undone = base.apply(candidate.triples())?.apply(&inverse)?;
-    let redone = undone.apply(candidate.triples())?;
-    Ok((undone.content_id(), redone.content_id()))
 }
 
 /// Properties without their class, shapes without their term, ranges and superclasses that are not there.

@@ -1,7 +1,7 @@
 //! Stage 1: terms are well named, what they refer to exists, nothing collides, and the composed ontology satisfies the
 //! shapes of the meta-ontology.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use knhk_ontology::delta::Delta;
 use knhk_ontology::schema::{Property, Range, Schema};
@@ -9,6 +9,7 @@ use knhk_ontology::shacl::Severity;
 use knhk_ontology::{Iri, OntologyError, vocab};
 
 use super::Context;
+use crate::conflict::{ConflictKind, ConflictReport, Side};
 use crate::finding::{Code, Finding, Stage, StageResult};
 use crate::proposal::Proposal;
 use crate::shadow::Shadow;
@@ -26,6 +27,7 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> S
     }
     Terms { schema, delta, added: delta.added_classes.iter().map(|class| &class.iri).collect() }
         .check(&mut findings);
+    findings.extend(conflicts(shadow.conflicts()));
     match shadow.candidate() {
         None => not_lowered(shadow.refusal(), &mut findings),
         Some(candidate) => match candidate.meta_report(shadow.base()) {
@@ -69,7 +71,11 @@ fn not_lowered(refusal: Option<&OntologyError>, findings: &mut Vec<Finding>) {
         OntologyError::Dangling { target, .. } => (Code::UnknownRange, target.as_str()),
         _ => (Code::NotLowered, ""),
     };
-    if !findings.iter().any(|finding| finding.code == code) {
+    // Bounds that exclude each other are told as a contradiction.
+    let told = |finding: &Finding| {
+        finding.code == code || (code == Code::NotLowered && finding.code == Code::Contradiction)
+    };
+    if !findings.iter().any(told) {
         findings.push(
             Finding::error(code, path, format!("{}: {error}", error.code()))
                 .rule("static")
@@ -93,7 +99,7 @@ impl Terms<'_> {
         for property in added.chain(changed) {
             self.ranges(property, findings);
         }
-        self.names(findings);
+        self.namespace(findings);
     }
 
     fn class_exists(&self, iri: &Iri) -> bool {
@@ -159,30 +165,9 @@ impl Terms<'_> {
         }
     }
 
-    /// Names lie in the namespace and are free: among classes, among properties, and between the two.
-    fn names(&self, findings: &mut Vec<Finding>) {
+    /// Terms are minted in the sector's namespace.
+    fn namespace(&self, findings: &mut Vec<Finding>) {
         let namespace = self.schema.namespace.as_str();
-        let mut taken: BTreeMap<&Iri, &str> = BTreeMap::new();
-        for class in self.schema.classes.values() {
-            taken.insert(&class.iri, "a class");
-            taken.extend(class.properties.values().map(|property| (&property.iri, "a property")));
-        }
-        // What the change itself takes away is free again.
-        for iri in &self.delta.removed_classes {
-            taken.remove(iri);
-            let properties =
-                self.schema.classes.get(iri).into_iter().flat_map(|class| class.properties.values());
-            for property in properties {
-                taken.remove(&property.iri);
-            }
-        }
-        for place in &self.delta.removed_properties {
-            if let Some(property) =
-                self.schema.classes.get(&place.domain).and_then(|c| c.properties.get(&place.key))
-            {
-                taken.remove(&property.iri);
-            }
-        }
         let classes = self.delta.added_classes.iter().map(|class| (&class.iri, "a class"));
         let properties = self.delta.added_properties.iter().map(|added| (&added.property.iri, "a property"));
         for (iri, kind) in classes.chain(properties) {
@@ -197,38 +182,22 @@ impl Terms<'_> {
                     .fix("mint the term in the sector's namespace"),
                 );
             }
-            if let Some(holder) = taken.insert(iri, kind) {
-                findings.push(
-                    Finding::error(
-                        Code::Collision,
-                        iri.as_str(),
-                        format!("{kind} with the name of {holder}"),
-                    )
-                    .rule("static")
-                    .fix("choose another name, or change what is there"),
-                );
-            }
-        }
-        let mut event_types: BTreeMap<&str, &Iri> = BTreeMap::new();
-        for (event_type, class) in &self.schema.event_types {
-            if !self.delta.removed_classes.contains(class) {
-                event_types.insert(event_type, class);
-            }
-        }
-        for class in &self.delta.added_classes {
-            for event_type in &class.event_types {
-                if let Some(holder) = event_types.insert(event_type, &class.iri) {
-                    findings.push(
-                        Finding::error(
-                            Code::Collision,
-                            event_type,
-                            format!("{holder} already describes the event type"),
-                        )
-                        .rule("static")
-                        .fix("change that class instead of adding one"),
-                    );
-                }
-            }
         }
     }
+}
+
+/// What the change would bring into conflict, with both sides and the form that would not.
+fn conflicts(report: &ConflictReport) -> impl Iterator<Item = Finding> + '_ {
+    report.conflicts.iter().map(|conflict| {
+        let code = match conflict.kind {
+            ConflictKind::NameCollision => Code::Collision,
+            ConflictKind::Redefinition => Code::Redefinition,
+            ConflictKind::Contradiction => Code::Contradiction,
+        };
+        let said = |side: &Side| format!("{}: {}", side.layer, side.statement);
+        Finding::error(code, &conflict.term, format!("{} of {}", conflict.kind.as_str(), conflict.term))
+            .rule("no_conflicts")
+            .change(Some(said(&conflict.stands)), Some(said(&conflict.comes)))
+            .fix(&conflict.proposal)
+    })
 }

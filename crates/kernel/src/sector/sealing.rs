@@ -59,6 +59,7 @@ struct SealedSector {
     approved: Vec<(ProposalId, Vec<String>)>,
     lineage: Lineage,
     corpus: Vec<(ProposalId, Verdict)>,
+    violations: BTreeMap<String, u64>,
 }
 
 impl SectorState {
@@ -89,6 +90,7 @@ impl SectorState {
             approved,
             lineage,
             corpus,
+            violations,
         } = self;
         if !window_closed {
             return Err(KernelError::WindowOpen { sector: name.clone() });
@@ -109,6 +111,7 @@ impl SectorState {
             approved: approved.iter().map(|(id, patterns)| (*id, patterns.clone())).collect(),
             lineage: lineage.clone(),
             corpus: corpus.iter().map(|(id, verdict)| (*id, verdict.clone())).collect(),
+            violations: violations.clone(),
         };
         objects.keep_value(&sealed)
     }
@@ -136,6 +139,7 @@ impl SectorState {
         state.approved = sealed.approved.into_iter().collect();
         state.lineage = sealed.lineage;
         state.corpus = sealed.corpus.into_iter().collect();
+        state.violations = sealed.violations;
         Ok(state)
     }
 
