@@ -29,6 +29,27 @@ pub enum OntologyError {
         /// What the parser found.
         message: String,
     },
+    /// A document in another syntax than Turtle that does not parse.
+    #[error("{at}{message}; mend the {syntax} there, or give the file the ending of the syntax it is in")]
+    Document {
+        /// The syntax, by its name.
+        syntax: &'static str,
+        /// Where, e.g. `line 3: `; empty when the parser does not say.
+        at: String,
+        /// What the parser found.
+        message: String,
+    },
+    /// Blank nodes that cannot be told apart by a bounded amount of work.
+    #[error(
+        "{nodes} blank nodes refer to each other in circles and look so alike that telling them apart takes more than \
+         {max} steps; give some of them IRIs"
+    )]
+    BlankNodes {
+        /// How many are in the circle.
+        nodes: usize,
+        /// The limit, in steps.
+        max: u64,
+    },
     /// A term that this program does not evaluate, where it would be taken to hold.
     #[error(
         "not supported: `{term}` on `{subject}`; remove it or state it with the terms of the ontology format"
@@ -183,6 +204,8 @@ impl OntologyError {
             Self::UnknownSnapshot { .. } => "KNHK-E1316",
             Self::Dangling { .. } => "KNHK-E1317",
             Self::BadText { .. } => "KNHK-E1318",
+            Self::Document { .. } => "KNHK-E1350",
+            Self::BlankNodes { .. } => "KNHK-E1351",
         }
     }
 

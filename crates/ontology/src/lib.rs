@@ -24,12 +24,16 @@
 //! ```
 
 pub mod affected;
+pub mod blank_nodes;
 pub mod classification;
 pub mod context;
 pub mod core_ontology;
 pub mod decimal;
 pub mod delta;
+pub mod document;
+pub mod document_diff;
 pub mod error;
+
 pub mod graph;
 pub mod history;
 pub mod iri;

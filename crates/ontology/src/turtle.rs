@@ -69,7 +69,11 @@ fn syntax(error: &TurtleSyntaxError) -> OntologyError {
     }
 }
 
-fn convert(triple: oxrdf::Triple, skolem: &mut impl FnMut(&str) -> Iri) -> Result<Triple, OntologyError> {
+/// A parsed triple with its blank nodes named by `skolem`.
+pub(crate) fn convert(
+    triple: oxrdf::Triple,
+    skolem: &mut impl FnMut(&str) -> Iri,
+) -> Result<Triple, OntologyError> {
     let subject = match triple.subject {
         oxrdf::NamedOrBlankNode::NamedNode(node) => Iri::parsed(node)?,
         oxrdf::NamedOrBlankNode::BlankNode(node) => skolem(node.as_str()),
