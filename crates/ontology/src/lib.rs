@@ -33,10 +33,12 @@ pub mod delta;
 pub mod document;
 pub mod document_diff;
 pub mod error;
+pub mod export;
 
 pub mod graph;
 pub mod history;
 pub mod iri;
+pub mod left_out;
 pub mod lowering;
 pub mod pack;
 pub mod reading;

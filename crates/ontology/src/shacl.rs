@@ -99,6 +99,11 @@ impl Shapes {
         Ok(Self { graph: shapes, reads: (!is_closed).then(|| read_by(graph)), inverted })
     }
 
+    /// Whether no shape has a target, so that nothing would be validated.
+    pub fn is_empty(&self) -> bool {
+        shacl_rust::parse_shapes(&self.graph).is_ok_and(|shapes| shapes.is_empty())
+    }
+
     /// Takes the shapes of a sector, for validating its data: those of core are about ontologies, not about data.
     ///
     /// # Errors
