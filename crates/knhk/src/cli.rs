@@ -251,13 +251,13 @@ pub(crate) struct OntologyDiff {
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
     pub files: Option<Vec<PathBuf>>,
     /// Which sector; may be left out when there is only one.
-    #[arg(long, requires = "data")]
+    #[arg(long, conflicts_with = "files")]
     pub sector: Option<String>,
     /// Older snapshot: a version, or an id's first digits. Default: the parent of the newer one.
-    #[arg(long, requires = "data")]
+    #[arg(long, conflicts_with = "files")]
     pub from: Option<String>,
     /// Newer snapshot: a version, or an id's first digits. Default: the current one.
-    #[arg(long, requires = "data")]
+    #[arg(long, conflicts_with = "files")]
     pub to: Option<String>,
     /// End with exit code 1 when something differs.
     #[arg(long)]

@@ -68,8 +68,11 @@ fn line(triple: &Triple, known: &BTreeMap<Iri, Hash>) -> String {
 fn digest_of(lines: impl Iterator<Item = String>) -> Hash {
     let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
-    lines.iter().fold(Sha256::new(), |hash, line| hash.chain_update(line)).finalize().into()
+    lines.iter().fold(Sha256::new(), Digest::chain_update).finalize().into()
 }
+
+/// No number yet.
+const NEW: usize = usize::MAX;
 
 /// Strongly connected components, each after those it refers to (Tarjan, without recursion: lists are deep).
 fn components(nodes: &BTreeMap<Iri, Vec<Triple>>) -> Vec<Vec<Iri>> {
@@ -80,7 +83,6 @@ fn components(nodes: &BTreeMap<Iri, Vec<Triple>>) -> Vec<Vec<Iri>> {
         .values()
         .map(|said| said.iter().filter_map(|t| numbers.get(t.object.as_iri()?).copied()).collect())
         .collect();
-    const NEW: usize = usize::MAX;
     let (mut index, mut low) = (vec![NEW; names.len()], vec![0; names.len()]);
     let (mut open, mut is_open) = (Vec::new(), vec![false; names.len()]);
     let (mut next, mut found) = (0, Vec::new());
@@ -166,22 +168,22 @@ impl Circle {
             return Ok(colours.iter().map(|colour| pair(&form, colour)).collect());
         }
         (0..colours.len())
-            .map(|root| Ok(pair(b"root", &self.smallest(self.told_apart(&colours, root, steps)?, steps)?)))
+            .map(|root| Ok(pair(b"root", &self.smallest(&self.told_apart(&colours, root, steps)?, steps)?)))
             .collect()
     }
 
     /// The smallest form among those that any way of telling the rest apart leads to.
-    fn smallest(&self, colours: Vec<Hash>, steps: &mut u64) -> Result<Hash, OntologyError> {
+    fn smallest(&self, colours: &[Hash], steps: &mut u64) -> Result<Hash, OntologyError> {
         let mut classes: BTreeMap<Hash, Vec<usize>> = BTreeMap::new();
         for (node, colour) in colours.iter().enumerate() {
             classes.entry(*colour).or_default().push(node);
         }
         let Some(alike) = classes.values().find(|class| class.len() > 1) else {
-            return Ok(self.form(&colours));
+            return Ok(self.form(colours));
         };
         let mut smallest = None;
         for &node in alike {
-            let form = self.smallest(self.told_apart(&colours, node, steps)?, steps)?;
+            let form = self.smallest(&self.told_apart(colours, node, steps)?, steps)?;
             smallest = Some(smallest.map_or(form, |other: Hash| other.min(form)));
         }
         Ok(smallest.unwrap_or_default())
@@ -247,6 +249,8 @@ fn is_discrete(colours: &[Hash]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -284,7 +288,7 @@ mod tests {
         for a in 0..24 {
             for b in 0..24 {
                 if a != b {
-                    text.push_str(&format!("_:n{a} <urn:p> _:n{b} . "));
+                    let _ = write!(text, "_:n{a} <urn:p> _:n{b} . ");
                 }
             }
         }

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::blank_nodes::{digests, is_blank};
 use crate::error::OntologyError;
 use crate::graph::Graph;
 use crate::iri::Iri;
-use crate::trie::Hash;
 use crate::triple::{Literal, Term, Triple};
-use crate::vocab;
+
+mod described;
+mod named;
+
+use described::Described;
+pub use named::{kind_of, label};
 
 /// Fewest terms that have the same name in another namespace before it is said that the namespace moved.
 pub const MOVED_TERMS_MIN: usize = 5;
@@ -161,179 +164,6 @@ impl Difference {
     }
 }
 
-/// An object: a term, or a blank node by what it says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Object {
-    Term(Term),
-    Blank(Hash),
-}
-
-/// What is said of one term.
-type Said = BTreeSet<(Iri, Object)>;
-
-/// A document, term by term.
-struct Described {
-    graph: Graph,
-    counts: Counts,
-    terms: BTreeMap<Iri, Said>,
-    /// Blank nodes that no statement leads to from a term.
-    unnamed: BTreeSet<Hash>,
-    /// Some node for each digest.
-    nodes: BTreeMap<Hash, Iri>,
-}
-
-impl Described {
-    fn of(graph: &Graph) -> Result<Self, OntologyError> {
-        let names = digests(graph)?;
-        let mut described = Self {
-            graph: graph.clone(),
-            counts: Counts { triples: graph.len(), ..Counts::default() },
-            terms: BTreeMap::new(),
-            unnamed: BTreeSet::new(),
-            nodes: names.iter().map(|(iri, hash)| (*hash, iri.clone())).collect(),
-        };
-        let mut referred: BTreeSet<Iri> = BTreeSet::new();
-        for triple in graph.iter() {
-            let blank = triple.object.as_iri().and_then(|iri| Some((iri, *names.get(iri)?)));
-            let subject_is_blank = is_blank(&triple.subject);
-            described.counts.with_blank_nodes += usize::from(subject_is_blank || blank.is_some());
-            if let Some((iri, _)) = blank
-                && *iri != triple.subject
-            {
-                referred.insert(iri.clone());
-            }
-            if !subject_is_blank {
-                let object = blank
-                    .map_or_else(|| Object::Term(triple.object.clone()), |(_, hash)| Object::Blank(hash));
-                described.terms.entry(triple.subject).or_default().insert((triple.predicate, object));
-            }
-        }
-        // Circles that nothing leads to would be missed by this: their nodes refer to each other.
-        let unreferred = names.keys().filter(|iri| !referred.contains(*iri));
-        let reached =
-            reached(graph, &described.terms.keys().chain(unreferred.clone()).cloned().collect::<Vec<_>>());
-        let lost = names.keys().filter(|iri| !reached.contains(*iri));
-        described.unnamed = unreferred.chain(lost).filter_map(|iri| names.get(iri).copied()).collect();
-        for term in described.terms.keys() {
-            described.counts.terms[kind_of(graph, term) as usize] += 1;
-        }
-        Ok(described)
-    }
-
-    /// What is said of a term here and not in `other`, and the other way round.
-    fn difference(&self, term: Option<&Iri>, other: Option<&Self>) -> Difference {
-        let empty = Said::new();
-        let said = |of: &Self| -> BTreeSet<(Option<Iri>, Object)> {
-            match term {
-                Some(term) => {
-                    let said = of.terms.get(term).unwrap_or(&empty);
-                    said.iter().map(|(predicate, object)| (Some(predicate.clone()), object.clone())).collect()
-                }
-                None => of.unnamed.iter().map(|hash| (None, Object::Blank(*hash))).collect(),
-            }
-        };
-        let (here, there) = (said(self), other.map(said).unwrap_or_default());
-        let written =
-            |of: &Self, all: &BTreeSet<(Option<Iri>, Object)>, without: &BTreeSet<(Option<Iri>, Object)>| {
-                let mut lines: Vec<String> =
-                    all.difference(without).map(|(p, o)| of.statement(p.as_ref(), o)).collect();
-                lines.sort_unstable();
-                lines
-            };
-        Difference {
-            term: term.cloned(),
-            kind: term.map_or(Kind::Individual, |term| kind_of(&self.graph, term)),
-            label: term.and_then(|term| label(&self.graph, term)),
-            added: written(self, &here, &there),
-            removed: other.map(|other| written(other, &there, &here)).unwrap_or_default(),
-        }
-    }
-
-    fn statement(&self, predicate: Option<&Iri>, object: &Object) -> String {
-        let mut text = predicate.map(|predicate| format!("{} ", short(predicate))).unwrap_or_default();
-        match object {
-            Object::Term(term) => text.push_str(&shown(term)),
-            Object::Blank(hash) => {
-                if let Some(node) = self.nodes.get(hash) {
-                    self.write_blank(node, &mut Vec::new(), &mut text);
-                }
-            }
-        }
-        if text.chars().count() > STATEMENT_CHARACTERS_MAX {
-            text = text.chars().take(STATEMENT_CHARACTERS_MAX - 1).chain(['…']).collect();
-        }
-        text
-    }
-
-    /// `[ p o ; q r ]` or `( a b )`, until there is more than will be shown.
-    fn write_blank(&self, node: &Iri, above: &mut Vec<Iri>, out: &mut String) {
-        if above.contains(node) || above.len() > 16 || out.len() > 4 * STATEMENT_CHARACTERS_MAX {
-            out.push('…');
-            return;
-        }
-        above.push(node.clone());
-        let object = |term: &Term, above: &mut Vec<Iri>, out: &mut String| match term.as_iri() {
-            Some(iri) if is_blank(iri) => self.write_blank(iri, above, out),
-            _ => out.push_str(&shown(term)),
-        };
-        if self.graph.object(node, &vocab::RDF_FIRST).is_some() {
-            out.push('(');
-            let mut at = Some(node.clone());
-            let mut members = 0;
-            while let Some(cell) = at.filter(|cell| *cell != *vocab::RDF_NIL) {
-                out.push(' ');
-                members += 1;
-                match self.graph.object(&cell, &vocab::RDF_FIRST) {
-                    Some(member) if members <= 64 => object(&member, above, out),
-                    _ => {
-                        out.push('…');
-                        break;
-                    }
-                }
-                at = self.graph.object(&cell, &vocab::RDF_REST).and_then(|rest| rest.as_iri().cloned());
-            }
-            out.push_str(" )");
-        } else {
-            out.push('[');
-            let mut said: Vec<(String, Triple)> = self
-                .graph
-                .matching(Some(node), None, None)
-                .map(|triple| (format!("{} {}", triple.predicate, without_label(&triple.object)), triple))
-                .collect();
-            said.sort();
-            for (index, (_, triple)) in said.iter().enumerate() {
-                out.push_str(if index == 0 { " " } else { " ; " });
-                out.push_str(&short(&triple.predicate));
-                out.push(' ');
-                object(&triple.object, above, out);
-            }
-            out.push_str(" ]");
-        }
-        above.pop();
-    }
-}
-
-/// What tells objects apart in a text that must not depend on labels.
-fn without_label(object: &Term) -> String {
-    object.as_iri().filter(|iri| is_blank(iri)).map_or_else(|| object.to_string(), |_| "~".to_owned())
-}
-
-/// Every blank node that can be reached from one of these nodes, and the blank ones among them.
-fn reached(graph: &Graph, from: &[Iri]) -> BTreeSet<Iri> {
-    let mut found: BTreeSet<Iri> = from.iter().filter(|iri| is_blank(iri)).cloned().collect();
-    let mut next: Vec<Iri> = from.to_vec();
-    while let Some(node) = next.pop() {
-        for triple in graph.matching(Some(&node), None, None) {
-            if let Some(iri) = triple.object.as_iri().filter(|iri| is_blank(iri))
-                && found.insert(iri.clone())
-            {
-                next.push(iri.clone());
-            }
-        }
-    }
-    found
-}
-
 /// Namespaces most of whose lost terms are there again in one other namespace.
 fn moved(before: &Described, after: &Described) -> Vec<Moved> {
     let gone = before.terms.keys().filter(|term| !after.terms.contains_key(*term));
@@ -342,7 +172,8 @@ fn moved(before: &Described, after: &Described) -> Vec<Moved> {
         let (namespace, name) = split(term);
         places.entry(name).or_default().push(namespace);
     }
-    let (mut lost, mut pairs): (BTreeMap<&str, usize>, BTreeMap<(&str, &str), usize>) = Default::default();
+    let mut lost: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for term in gone {
         let (from, name) = split(term);
         *lost.entry(from).or_default() += 1;
@@ -382,65 +213,6 @@ fn rewritten(triple: &Triple, moved: &[Moved]) -> Triple {
         },
     };
     Triple::new(&iri(&triple.subject), &iri(&triple.predicate), object)
-}
-
-/// What a term is, by its `rdf:type`s.
-pub fn kind_of(graph: &Graph, term: &Iri) -> Kind {
-    let mut kind = Kind::Individual;
-    for of in graph.matching(Some(term), Some(&vocab::RDF_TYPE), None) {
-        let Some(of) = of.object.as_iri() else { continue };
-        let (namespace, name) = split(of);
-        let is = match (namespace, name) {
-            (vocab::SH_NAMESPACE, "NodeShape" | "PropertyShape") => Kind::Shape,
-            (vocab::OWL_NAMESPACE | vocab::RDFS_NAMESPACE, "Class" | "Datatype") => Kind::Class,
-            (vocab::OWL_NAMESPACE | vocab::RDF_NAMESPACE, name) if name.ends_with("Property") => {
-                Kind::Property
-            }
-            _ => continue,
-        };
-        kind = kind.min(is);
-    }
-    kind
-}
-
-/// A term's label: `rdfs:label`, then `skos:prefLabel`; untagged before English before any other language.
-pub fn label(graph: &Graph, term: &Iri) -> Option<String> {
-    [&*vocab::RDFS_LABEL, &*vocab::SKOS_PREF_LABEL].into_iter().find_map(|predicate| {
-        let labels = graph.objects(term, predicate);
-        let rank = |literal: &&Literal| match literal.language() {
-            None => 0,
-            Some("en") => 1,
-            Some(language) if language.starts_with("en-") => 2,
-            Some(_) => 3,
-        };
-        labels.iter().filter_map(Term::as_literal).min_by_key(rank).map(|literal| literal.value().to_owned())
-    })
-}
-
-/// An IRI as people know it: with a well-known prefix, or in full.
-fn short(iri: &Iri) -> String {
-    if *iri == *vocab::RDF_TYPE {
-        return "a".to_owned();
-    }
-    let known = vocab::PREFIXES.iter().chain(&vocab::OTHER_PREFIXES);
-    let named = known.filter_map(|(prefix, namespace)| Some((prefix, iri.as_str().strip_prefix(namespace)?)));
-    let named = named.filter(|(_, name)| !name.is_empty() && !name.contains(['/', '#'])).next();
-    named.map_or_else(|| format!("<{iri}>"), |(prefix, name)| format!("{prefix}:{name}"))
-}
-
-fn shown(term: &Term) -> String {
-    match term {
-        Term::Iri(iri) => short(iri),
-        Term::Literal(literal)
-            if literal.language().is_none() && *literal.datatype() != *vocab::XSD_STRING =>
-        {
-            let mut text = String::new();
-            // Writing to a String does not fail.
-            let _ = crate::triple::write_quoted(literal.value(), &mut text);
-            format!("{text}^^{}", short(literal.datatype()))
-        }
-        Term::Literal(literal) => literal.to_string(),
-    }
 }
 
 #[cfg(test)]

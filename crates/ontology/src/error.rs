@@ -159,7 +159,7 @@ pub enum OntologyError {
         problem: String,
     },
     /// A snapshot that the history does not hold.
-    #[error("there is no snapshot `{id}` in this history; list what there is with `knhk ontology show`")]
+    #[error("there is no snapshot `{id}` in this history; list what there is with `knhk ontology log`")]
     UnknownSnapshot {
         /// The id asked for.
         id: String,

@@ -34,6 +34,15 @@ enum Made {
     Rollback,
 }
 
+/// Where a snapshot is whose content was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restored {
+    /// At this place.
+    At(usize),
+    /// Before the first that is drawn.
+    NotDrawn,
+}
+
 /// One snapshot, ready to be drawn.
 #[derive(Clone, Debug)]
 struct Drawn {
@@ -50,8 +59,8 @@ struct Drawn {
     /// More in words, for whoever points at it.
     more: String,
     is_current: bool,
-    /// The snapshot whose content it restored: its place, or `None` when it is not drawn.
-    restored: Option<Option<usize>>,
+    /// The snapshot whose content it restored, of a rollback.
+    restored: Option<Restored>,
 }
 
 /// A history, ready to be drawn, oldest first; each follows the one before.
@@ -140,7 +149,7 @@ fn made(
     what: Option<&What>,
     names: &BTreeMap<SnapshotId, &str>,
     places: &BTreeMap<SnapshotId, usize>,
-) -> (Made, String, String, Option<Option<usize>>) {
+) -> (Made, String, String, Option<Restored>) {
     match what {
         Some(What::Genesis(_)) => {
             (Made::Other, "from the pack".to_owned(), "the first snapshot, from its pack".to_owned(), None)
@@ -154,7 +163,12 @@ fn made(
         Some(What::RolledBack { to, reason, .. }) => {
             let name = names.get(to).copied().unwrap_or("?");
             let more = format!("rolled back to {name} ({to}): {}", clean(reason));
-            (Made::Rollback, format!("rollback to {name}"), more, Some(places.get(to).copied()))
+            (
+                Made::Rollback,
+                format!("rollback to {name}"),
+                more,
+                Some(places.get(to).map_or(Restored::NotDrawn, |place| Restored::At(*place))),
+            )
         }
         _ => (Made::Other, "not kept".to_owned(), "what made it is no longer kept".to_owned(), None),
     }

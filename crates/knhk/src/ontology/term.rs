@@ -72,7 +72,7 @@ fn find<'s>(schema: &'s Schema, text: &str) -> Result<Found<'s>, CliError> {
         class.properties.values().map(|property| Found::Property { of: &class.iri, property })
     });
     let all: Vec<Found<'s>> = classes.chain(properties).collect();
-    let named = |found: &Found<'_>| name_of(found.iri(), &schema.namespace) == text;
+    let by_name = |found: &Found<'_>| name_of(found.iri(), &schema.namespace) == text;
     let by_key = |found: &Found<'_>| match found {
         Found::Class { class } => class.event_types.contains(text),
         Found::Property { of, property } => {
@@ -84,7 +84,7 @@ fn find<'s>(schema: &'s Schema, text: &str) -> Result<Found<'s>, CliError> {
         Found::Property { property, .. } => property.label == text,
     };
     let ways: [&dyn Fn(&Found<'_>) -> bool; 4] =
-        [&|found| found.iri().as_str() == text, &named, &by_key, &by_label];
+        [&|found| found.iri().as_str() == text, &by_name, &by_key, &by_label];
     for way in ways {
         let fits: Vec<&Found<'s>> = all.iter().filter(|found| way(found)).collect();
         match fits.as_slice() {

@@ -1,10 +1,13 @@
 //! `knhk ontology validate`: RDF files against SHACL shapes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use knhk_ontology::blank_nodes::is_blank;
 use knhk_ontology::left_out::{LeftOut, evaluable};
 use knhk_ontology::shacl::{Severity, Shapes, Violation};
+use knhk_ontology::{Graph, Iri, Term, vocab};
 use serde::Serialize;
 
 use super::document::read_all;
@@ -62,7 +65,7 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
         text.push_str(&report_turtle::write(&document.results));
         out.write_all(text.as_bytes()).map_err(CliError::Output)?;
     } else if format == Format::Text {
-        write(&document, &names(&args.data), out).map_err(CliError::Output)?;
+        write(&document, &names(&args.data), &shapes, out).map_err(CliError::Output)?;
     } else {
         json(out, &document)?;
     }
@@ -74,7 +77,7 @@ fn names(files: &[PathBuf]) -> String {
 }
 
 fn in_words(left: &LeftOut) -> String {
-    let mut names: Vec<&str> = left.nodes.iter().take(NODES_NAMED).map(knhk_ontology::Iri::as_str).collect();
+    let mut names: Vec<&str> = left.nodes.iter().take(NODES_NAMED).map(Iri::as_str).collect();
     if left.nodes.len() > NODES_NAMED {
         names.push("…");
     }
@@ -82,7 +85,7 @@ fn in_words(left: &LeftOut) -> String {
     format!("{} on {nodes} ({}): {}", left.term, names.join(", "), left.consequence)
 }
 
-fn write(document: &Document, files: &str, out: &mut dyn Write) -> io::Result<()> {
+fn write(document: &Document, files: &str, shapes: &Graph, out: &mut dyn Write) -> io::Result<()> {
     let triples = counted(document.triples as u64, "triple");
     if document.conforms {
         let so_far = if document.not_evaluated.is_empty() { "" } else { ", as far as it was evaluated" };
@@ -106,12 +109,16 @@ fn write(document: &Document, files: &str, out: &mut dyn Write) -> io::Result<()
             };
             table.row([
                 severity.to_owned(),
-                result.focus.clone(),
+                in_table(&result.focus),
                 result.path.clone().unwrap_or_default(),
-                result.value.clone().unwrap_or_default(),
+                result.value.as_deref().map(in_table).unwrap_or_default(),
                 component(&result.component),
             ]);
-            table.note(&format!("{}: {}", result.shape, shorten(&result.message, 300)));
+            let message = shorten(&result.message, 300);
+            table.note(&match named_shape(&result.shape, shapes) {
+                Some(shape) => format!("{shape}: {message}"),
+                None => message,
+            });
         }
         table.write(out)?;
         if let Some(more) = document.results.len().checked_sub(RESULTS_SHOWN).filter(|more| *more > 0) {
@@ -131,6 +138,30 @@ fn write(document: &Document, files: &str, out: &mut dyn Write) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// A blank node as people write them, `_:b3`, n-th of its file from 0; any other term as it is.
+fn in_table(term: &str) -> String {
+    match term.strip_prefix('<').and_then(|term| term.strip_prefix(vocab::SKOLEM_PREFIX)) {
+        Some(rest) => {
+            let label = rest.trim_end_matches('>');
+            format!("_:{}", label.rsplit_once(':').map_or(label, |(_, label)| label))
+        }
+        None => term.to_owned(),
+    }
+}
+
+/// The shape, or the named one that a shape without a name belongs to.
+fn named_shape(shape: &str, shapes: &Graph) -> Option<Iri> {
+    let mut at = Iri::new(shape).ok()?;
+    let mut seen = BTreeSet::new();
+    while is_blank(&at) {
+        if !seen.insert(at.clone()) {
+            return None;
+        }
+        at = shapes.matching(None, None, Some(&Term::Iri(at))).map(|triple| triple.subject).min()?;
+    }
+    Some(at)
 }
 
 /// `http://www.w3.org/ns/shacl#MinCountConstraintComponent` → `MinCount`.

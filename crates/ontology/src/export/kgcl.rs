@@ -69,7 +69,7 @@ pub fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
 pub fn lines(changes: &[Change], head: &str) -> String {
     let mut text = String::new();
     for line in head.lines() {
-        text.push_str(&format!("# {line}\n"));
+        text.extend(["# ", line, "\n"]);
     }
     for line in changes.iter().flat_map(|change| &change.lines) {
         text.push_str(line);

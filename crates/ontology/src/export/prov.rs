@@ -8,6 +8,8 @@
 //! | proposer, kernel | `prov:SoftwareAgent` |
 //! | operator | `prov:Agent`: who holds the signing key |
 
+use std::fmt::Write as _;
+
 use crate::iri::Iri;
 use crate::snapshot::{ContentId, SnapshotId, Version};
 use crate::triple::{Literal, Triple};
@@ -220,7 +222,8 @@ fn agent_iri(name: &str) -> Iri {
         if byte.is_ascii_alphanumeric() || b"-._/".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a String does not fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     Iri::derived(text)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use knhk_ontology::delta::Effect;
 
-use super::{Drawing, Drawn, Made, lines, note};
+use super::{Drawing, Drawn, Made, Restored, lines, note};
 use crate::table::counted;
 
 const BOX_WIDTH: usize = 250;
@@ -68,7 +68,11 @@ pub(super) fn draw(drawing: &Drawing) -> String {
     }
     for (place, snapshot) in drawing.snapshots.iter().enumerate() {
         if let Some(to) = snapshot.restored {
-            back(at(place), to.map(at), &mut svg);
+            let to = match to {
+                Restored::At(place) => Some(at(place)),
+                Restored::NotDrawn => None,
+            };
+            back(at(place), to, &mut svg);
         }
     }
     for (place, snapshot) in drawing.snapshots.iter().enumerate() {
@@ -80,7 +84,7 @@ pub(super) fn draw(drawing: &Drawing) -> String {
 
 /// Boxes of a column: such that the picture is about as high as it is wide.
 fn rows(count: usize) -> usize {
-    (ROWS_MIN..)
+    (ROWS_MIN..ROWS_MIN.max(count + 1))
         .find(|rows| count.div_ceil(*rows) * (BOX_WIDTH + GAP_X) <= rows * (BOX_HEIGHT + GAP_Y) * 3 / 2)
         .unwrap_or(ROWS_MIN)
 }

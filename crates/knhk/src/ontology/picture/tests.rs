@@ -4,12 +4,13 @@ use super::*;
 fn drawing(count: usize, left_out: usize) -> Drawing {
     let snapshots = (0..count)
         .map(|place| {
-            let restored = (place % 7 == 6).then(|| place.checked_sub(if place == 6 { 99 } else { 5 }));
+            let restored = (place % 7 == 6)
+                .then(|| if place == 6 { Restored::NotDrawn } else { Restored::At(place - 5) });
             Drawn {
                 version: format!("{}.{}.0", place / 10, place % 10),
                 id: format!("{place:064x}"),
                 content: format!("{:064x}", place * 7919),
-                since: instant(1_767_600_000_000 + place as i64 * 3_600_000),
+                since: instant(1_767_600_000_000 + i64::try_from(place).unwrap() * 3_600_000),
                 changes: in_kinds(&[
                     ("class", false),
                     ("property", true),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use knhk_ontology::delta::Effect;
 
-use super::{Drawing, Drawn, Made, lines, note};
+use super::{Drawing, Drawn, Made, Restored, lines, note};
 
 /// Characters of a line in a box.
 const LINE_CHARACTERS: usize = 60;
@@ -47,13 +47,13 @@ pub(super) fn dot(drawing: &Drawing) -> String {
     }
     for (place, snapshot) in drawing.snapshots.iter().enumerate() {
         match snapshot.restored {
-            Some(Some(to)) => {
+            Some(Restored::At(to)) => {
                 let _ = writeln!(
                     out,
                     "  s{place} -> s{to} [style=dashed, color=\"#9a6700\", constraint=false, label=\"content\"];"
                 );
             }
-            Some(None) => {
+            Some(Restored::NotDrawn) => {
                 let _ = writeln!(
                     out,
                     "  r{place} [shape=plaintext, label=\"not drawn\"];\n  s{place} -> r{place} [style=dashed, color=\"#9a6700\"];"
@@ -88,10 +88,10 @@ pub(super) fn mermaid(drawing: &Drawing) -> String {
     }
     for (place, snapshot) in drawing.snapshots.iter().enumerate() {
         match snapshot.restored {
-            Some(Some(to)) => {
+            Some(Restored::At(to)) => {
                 let _ = writeln!(out, "  s{place} -. content .-> s{to}");
             }
-            Some(None) => {
+            Some(Restored::NotDrawn) => {
                 let _ = writeln!(out, "  s{place} -. content .-> r{place}[\"not drawn\"]");
             }
             None => {}
