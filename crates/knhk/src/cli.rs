@@ -195,8 +195,8 @@ pub(crate) enum Ontology {
         output: Option<PathBuf>,
     },
     /// Show what changed between two snapshots, or two ontologies in files, by meaning.
-    #[command(after_help = "Examples: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0\n          \
-knhk ontology diff --files old.ttl new.ttl --exit-code")]
+    #[command(after_help = "Example: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0\n\
+Example: knhk ontology diff --files old.ttl new.ttl --exit-code")]
     Diff(OntologyDiff),
     /// Write an ontology, the change between two snapshots, or the history in a format that other tools read.
     #[command(after_help = "Example: knhk ontology export --data DATA --as jsonld --output logistics.jsonld")]

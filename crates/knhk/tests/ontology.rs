@@ -4,8 +4,9 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use common::{example, json, knhk, list, run, text};
@@ -121,7 +122,7 @@ fn mistakes_with_files_get_a_code() {
     fs::write(dir.path().join("data.txt"), "").unwrap();
     let mut circle = String::new();
     for (a, b) in (0..24).flat_map(|a| (0..24).map(move |b| (a, b))).filter(|(a, b)| a != b) {
-        circle.push_str(&format!("_:n{a} e:p _:n{b} .\n"));
+        let _ = writeln!(circle, "_:n{a} e:p _:n{b} .");
     }
     write(dir.path(), "circle.ttl", &circle);
     for (arguments, code) in [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oxjsonld::JsonLdParser;
 use oxrdfxml::RdfXmlParser;
-use oxttl::{NQuadsParser, NTriplesParser};
+use oxttl::{NQuadsParser, NTriplesParser, TurtleParser};
 use sha2::{Digest, Sha256};
 
 use crate::error::OntologyError;
@@ -15,6 +15,9 @@ use crate::vocab;
 
 /// Most bytes that the entities of an RDF/XML document may stand for.
 pub const ENTITY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What relative IRIs are resolved against, wherever the document lies: the same document gives the same graph.
+pub const BASE: &str = "file:///";
 
 /// A syntax of RDF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,15 +66,12 @@ impl Syntax {
     }
 }
 
-/// Reads a document. Blank nodes are named as by [`turtle::parse`].
+/// Reads a document. Blank nodes are named as by [`turtle::parse`]; relative IRIs are resolved against [`BASE`].
 ///
 /// # Errors
 /// [`OntologyError::Turtle`], [`OntologyError::Document`], [`OntologyError::BadIri`], or [`OntologyError::TooLarge`]
 /// beyond [`DOCUMENT_BYTES_MAX`], [`DOCUMENT_TRIPLES_MAX`] or [`ENTITY_BYTES_MAX`].
 pub fn parse(document: &str, syntax: Syntax) -> Result<Graph, OntologyError> {
-    if syntax == Syntax::Turtle {
-        return turtle::parse(document);
-    }
     let bytes = document.as_bytes();
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(OntologyError::too_large(
@@ -86,7 +86,12 @@ pub fn parse(document: &str, syntax: Syntax) -> Result<Graph, OntologyError> {
         message: message.chars().take(300).collect(),
     };
     match syntax {
-        Syntax::Turtle => {}
+        Syntax::Turtle => {
+            let parser = TurtleParser::new().with_base_iri(BASE).map_err(|e| bad(None, &e.to_string()))?;
+            for triple in parser.for_slice(bytes) {
+                reading.take(triple.map_err(|e| turtle::syntax(&e))?)?;
+            }
+        }
         Syntax::NTriples => {
             for triple in NTriplesParser::new().for_slice(bytes) {
                 reading.take(triple.map_err(|e| bad(Some(e.location().start.line), e.message()))?)?;
@@ -99,12 +104,14 @@ pub fn parse(document: &str, syntax: Syntax) -> Result<Graph, OntologyError> {
         }
         Syntax::RdfXml => {
             check_entities(document)?;
-            for triple in RdfXmlParser::new().for_slice(bytes) {
+            let parser = RdfXmlParser::new().with_base_iri(BASE).map_err(|e| bad(None, &e.to_string()))?;
+            for triple in parser.for_slice(bytes) {
                 reading.take(triple.map_err(|e| bad(None, &e.to_string()))?)?;
             }
         }
         Syntax::JsonLd => {
-            for quad in JsonLdParser::new().for_slice(bytes) {
+            let parser = JsonLdParser::new().with_base_iri(BASE).map_err(|e| bad(None, &e.to_string()))?;
+            for quad in parser.for_slice(bytes) {
                 let quad = quad.map_err(|e| bad(e.location().map(|at| at.start.line), &e.to_string()))?;
                 reading.take(quad.into())?;
             }
@@ -219,6 +226,19 @@ mod tests {
         assert_eq!(graphs[0].len(), 3);
         assert!(graphs.iter().all(|graph| *graph == graphs[0]), "{graphs:#?}");
         assert_eq!(Syntax::of_name("x.txt").or(Syntax::of_name("x")), None);
+    }
+
+    #[test]
+    fn relative_iris_mean_the_same_wherever_a_document_lies() {
+        let xml = "<r:RDF xmlns:r=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" xmlns:u=\"urn:\"><r:Description r:about=\"a\"><u:p r:resource=\"#b\"/></r:Description></r:RDF>";
+        let json = "{\"@id\": \"a\", \"urn:p\": {\"@id\": \"#b\"}}";
+        for (syntax, text) in
+            [(Syntax::Turtle, "<a> <urn:p> <#b> ."), (Syntax::RdfXml, xml), (Syntax::JsonLd, json)]
+        {
+            let lines: Vec<String> =
+                parse(text, syntax).unwrap().iter().map(|triple| triple.to_string()).collect();
+            assert_eq!(lines, ["<file:///a> <urn:p> <file:///#b> ."], "{syntax:?}");
+        }
     }
 
     #[test]
