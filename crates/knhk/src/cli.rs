@@ -195,6 +195,10 @@ pub(crate) enum Ontology {
         output: Option<PathBuf>,
     },
     /// Show what changed between two snapshots, or two ontologies in files, by meaning.
+    ///
+    /// Of snapshots: classes, keys, constraints, words and settings, what each change does to data that was valid, and the
+    /// version that all of them ask for. Of files: term by term, with what hangs on their blank nodes. How things are
+    /// declared, the order of statements and the labels of blank nodes make no difference.
     #[command(after_help = "Example: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0\n\
 Example: knhk ontology diff --files old.ttl new.ttl --exit-code")]
     Diff(OntologyDiff),

@@ -21,6 +21,8 @@ pub use named::{kind_of, label};
 
 /// Fewest terms that have the same name in another namespace before it is said that the namespace moved.
 pub const MOVED_TERMS_MIN: usize = 5;
+/// Most other namespaces in which one name is looked for.
+const PLACES_MAX: usize = 16;
 /// Longest text of a statement, in characters; the rest is cut.
 pub const STATEMENT_CHARACTERS_MAX: usize = 400;
 
@@ -177,7 +179,7 @@ fn moved(before: &Described, after: &Described) -> Vec<Moved> {
     for term in gone {
         let (from, name) = split(term);
         *lost.entry(from).or_default() += 1;
-        for to in places.get(name).into_iter().flatten().filter(|_| !name.is_empty()) {
+        for to in places.get(name).into_iter().flatten().take(PLACES_MAX).filter(|_| !name.is_empty()) {
             *pairs.entry((from, to)).or_default() += 1;
         }
     }

@@ -16,8 +16,8 @@ use crate::shacl::admit_shapes;
 use crate::triple::{Term, Triple};
 use crate::vocab;
 
-/// Most different refusals that are left out of one shapes graph.
-pub const LEFT_OUT_MAX: usize = 1_000;
+/// Most triples looked at while what is not evaluated is left out; each new refusal looks at all that is left.
+pub const LEFT_OUT_STEPS_MAX: usize = 3_000_000;
 
 /// A term that is not evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,12 +34,14 @@ pub struct LeftOut {
 ///
 /// # Errors
 /// As [`admit_shapes`] for everything that is wrong with the shapes, and [`OntologyError::TooLarge`] beyond
-/// [`LEFT_OUT_MAX`] refusals.
+/// [`LEFT_OUT_STEPS_MAX`].
 pub fn evaluable(shapes: &Graph) -> Result<(Graph, Vec<LeftOut>), OntologyError> {
     let mut graph = shapes.clone();
     let mut out: BTreeMap<String, BTreeSet<Iri>> = BTreeMap::new();
     let mut weaker = BTreeSet::new();
-    for _ in 0..LEFT_OUT_MAX {
+    let mut steps = 0;
+    loop {
+        step(&mut steps, graph.len())?;
         let (term, subject) = match admit_shapes(&graph) {
             Ok(()) => return Ok((graph, told(out))),
             Err(OntologyError::NotSupported { term, subject }) => (term, subject),
@@ -67,7 +69,7 @@ pub fn evaluable(shapes: &Graph) -> Result<(Graph, Vec<LeftOut>), OntologyError>
         }
         remove(&mut graph, refused);
         // A shape that loses a use of another one accepts more itself.
-        while let Some(triple) = refusing_use(&graph, &mut weaker) {
+        while let Some(triple) = refusing_use(&graph, &mut weaker, &mut steps)? {
             let name = triple.predicate.as_str().strip_prefix(vocab::SH_NAMESPACE).unwrap_or_default();
             let key = format!("sh:{name} of a shape that lost a constraint");
             out.entry(key).or_default().insert(triple.subject.clone());
@@ -75,7 +77,15 @@ pub fn evaluable(shapes: &Graph) -> Result<(Graph, Vec<LeftOut>), OntologyError>
             remove(&mut graph, vec![triple]);
         }
     }
-    Err(OntologyError::too_large("terms of shapes that are not evaluated", LEFT_OUT_MAX))
+}
+
+fn step(steps: &mut usize, more: usize) -> Result<(), OntologyError> {
+    *steps = steps.saturating_add(more);
+    if *steps > LEFT_OUT_STEPS_MAX {
+        let what = "leaving out what is not evaluated, in triples looked at";
+        return Err(OntologyError::too_large(what, LEFT_OUT_STEPS_MAX));
+    }
+    Ok(())
 }
 
 const CONSTRAINT: &str = "what violates only this is not found";
@@ -137,14 +147,20 @@ fn remove(graph: &mut Graph, triples: Vec<Triple>) {
 
 /// Where a shape that lost a constraint, or one that contains such a shape, is used to refuse. `weaker` grows by those
 /// that contain one.
-fn refusing_use(graph: &Graph, weaker: &mut BTreeSet<Iri>) -> Option<Triple> {
+fn refusing_use(
+    graph: &Graph,
+    weaker: &mut BTreeSet<Iri>,
+    steps: &mut usize,
+) -> Result<Option<Triple>, OntologyError> {
     let mut next: Vec<Iri> = weaker.iter().cloned().collect();
     while let Some(shape) = next.pop() {
+        step(steps, 1)?;
         for triple in graph.matching(None, None, Some(&Term::Iri(shape))) {
+            step(steps, 1)?;
             let name = triple.predicate.as_str().strip_prefix(vocab::SH_NAMESPACE);
             let is_list = triple.predicate == *vocab::RDF_FIRST || triple.predicate == *vocab::RDF_REST;
             match name {
-                Some("not" | "xone" | "qualifiedValueShape") => return Some(triple),
+                Some("not" | "xone" | "qualifiedValueShape") => return Ok(Some(triple)),
                 Some("node" | "property" | "and" | "or") if weaker.insert(triple.subject.clone()) => {
                     next.push(triple.subject);
                 }
@@ -153,11 +169,13 @@ fn refusing_use(graph: &Graph, weaker: &mut BTreeSet<Iri>) -> Option<Triple> {
             }
         }
     }
-    None
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::turtle;
 
@@ -208,6 +226,17 @@ mod tests {
         assert_eq!(out.len(), 3, "{out:?}");
         assert!(out.contains(&("sh:not of a shape that lost a constraint".to_owned(), 1)));
         assert!(out.contains(&("sh:xone of a shape that lost a constraint".to_owned(), 1)));
+    }
+
+    #[test]
+    fn shapes_made_to_keep_programs_busy_are_refused() {
+        let mut text = PREFIXES.to_owned();
+        for n in 0..5_000 {
+            // Each of these terms is another refusal.
+            let _ = write!(text, "e:S sh:not-known-{n} e:x . ");
+        }
+        let error = evaluable(&turtle::parse(&text).unwrap()).unwrap_err();
+        assert_eq!(error.code(), "KNHK-E1312", "{error}");
     }
 
     #[test]

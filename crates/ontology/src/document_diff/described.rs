@@ -31,6 +31,8 @@ pub(super) struct Described {
     pub(super) unnamed: BTreeSet<Hash>,
     /// Some node for each digest.
     nodes: BTreeMap<Hash, Iri>,
+    /// What each blank node says, in an order that does not depend on labels.
+    said: BTreeMap<Iri, Vec<Triple>>,
 }
 
 impl Described {
@@ -42,6 +44,7 @@ impl Described {
             terms: BTreeMap::new(),
             unnamed: BTreeSet::new(),
             nodes: names.iter().map(|(iri, hash)| (*hash, iri.clone())).collect(),
+            said: BTreeMap::new(),
         };
         let mut referred: BTreeSet<Iri> = BTreeSet::new();
         for triple in graph.iter() {
@@ -53,11 +56,19 @@ impl Described {
             {
                 referred.insert(iri.clone());
             }
-            if !subject_is_blank {
+            if subject_is_blank {
+                described.said.entry(triple.subject.clone()).or_default().push(triple);
+            } else {
                 let object = blank
                     .map_or_else(|| Object::Term(triple.object.clone()), |(_, hash)| Object::Blank(hash));
                 described.terms.entry(triple.subject).or_default().insert((triple.predicate, object));
             }
+        }
+        for said in described.said.values_mut() {
+            said.sort_by_cached_key(|triple| match triple.object.as_iri().and_then(|iri| names.get(iri)) {
+                Some(hash) => (triple.predicate.clone(), Object::Blank(*hash)),
+                None => (triple.predicate.clone(), Object::Term(triple.object.clone())),
+            });
         }
         // Circles that nothing leads to would be missed by this: their nodes refer to each other.
         let unreferred = names.keys().filter(|iri| !referred.contains(*iri));
@@ -135,7 +146,9 @@ impl Described {
                 out.push(' ');
                 members += 1;
                 match self.graph.object(&cell, &vocab::RDF_FIRST) {
-                    Some(member) if members <= 64 => object(&member, above, out),
+                    Some(member) if members <= 64 && out.len() <= 4 * STATEMENT_CHARACTERS_MAX => {
+                        object(&member, above, out);
+                    }
                     _ => {
                         out.push('…');
                         break;
@@ -146,14 +159,12 @@ impl Described {
             out.push_str(" )");
         } else {
             out.push('[');
-            let mut said: Vec<(String, Triple)> = self
-                .graph
-                .matching(Some(node), None, None)
-                .map(|triple| (format!("{} {}", triple.predicate, without_label(&triple.object)), triple))
-                .collect();
-            said.sort();
-            for (index, (_, triple)) in said.iter().enumerate() {
+            for (index, triple) in self.said.get(node).into_iter().flatten().enumerate() {
                 out.push_str(if index == 0 { " " } else { " ; " });
+                if out.len() > 4 * STATEMENT_CHARACTERS_MAX {
+                    out.push('…');
+                    break;
+                }
                 out.push_str(&short(&triple.predicate));
                 out.push(' ');
                 object(&triple.object, above, out);
@@ -162,11 +173,6 @@ impl Described {
         }
         above.pop();
     }
-}
-
-/// What tells objects apart in a text that must not depend on labels.
-fn without_label(object: &Term) -> String {
-    object.as_iri().filter(|iri| is_blank(iri)).map_or_else(|| object.to_string(), |_| "~".to_owned())
 }
 
 /// Every blank node that can be reached from one of these nodes, and the blank ones among them.

@@ -15,7 +15,7 @@ const GAP_Y: usize = 26;
 const LEFT: usize = 70;
 const TOP: usize = 84;
 /// Characters that fit a line of a box.
-const LINE_CHARACTERS: usize = 36;
+const LINE_CHARACTERS: usize = 34;
 /// Boxes of a column at least, so that short histories stay in one.
 const ROWS_MIN: usize = 6;
 
