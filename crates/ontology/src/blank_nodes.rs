@@ -5,7 +5,7 @@
 //! each is told from the others by its statements and its neighbours, and where that does not suffice, every choice is
 //! tried and the smallest result taken. This is as hard as graph isomorphism, so it is bounded (`docs/formats/export.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -157,6 +157,9 @@ impl Circle {
             }
             circle.outside.push(digest_of(lines.into_iter()));
         }
+        for edges in circle.edges.iter_mut().chain(&mut circle.back) {
+            edges.sort_unstable();
+        }
         circle
     }
 
@@ -182,7 +185,12 @@ impl Circle {
             return Ok(self.form(colours));
         };
         let mut smallest = None;
+        let mut tried = BTreeSet::new();
         for &node in alike {
+            // Of nodes with the same neighbours any one will do: exchanging them changes nothing.
+            if !tried.insert((&self.edges[node], &self.back[node])) {
+                continue;
+            }
             let form = self.smallest(&self.told_apart(colours, node, steps)?, steps)?;
             smallest = Some(smallest.map_or(form, |other: Hash| other.min(form)));
         }
@@ -240,7 +248,7 @@ fn pair(a: &[u8], b: &[u8]) -> Hash {
 }
 
 fn count(colours: &[Hash]) -> usize {
-    colours.iter().collect::<std::collections::BTreeSet<_>>().len()
+    colours.iter().collect::<BTreeSet<_>>().len()
 }
 
 fn is_discrete(colours: &[Hash]) -> bool {
@@ -280,6 +288,16 @@ mod tests {
         assert_ne!(sorted(two_triangles), sorted(hexagon));
         assert_eq!(sorted(hexagon).windows(2).filter(|w| w[0] != w[1]).count(), 0, "all look the same");
         assert_ne!(sorted("_:a <urn:p> _:a ."), sorted("_:a <urn:p> _:b . _:b <urn:p> _:a ."));
+    }
+
+    #[test]
+    fn many_nodes_that_are_alike_around_one_are_no_trouble() {
+        let mut text = String::new();
+        for n in 0..40 {
+            let _ = write!(text, "_:hub <urn:p> _:n{n} . _:n{n} <urn:q> _:hub . ");
+        }
+        let found = sorted(&text);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), 2, "the hub, and the others");
     }
 
     #[test]
@@ -327,7 +345,7 @@ mod tests {
             edges
                 .iter()
                 .map(|(s, p, o)| (to[usize::from(*s)], *p, to[usize::from(*o)]))
-                .collect::<std::collections::BTreeSet<_>>()
+                .collect::<BTreeSet<_>>()
         };
         let identity: Vec<u8> = (0..6).collect();
         let target = set(b, &identity);
