@@ -206,7 +206,9 @@ Example: knhk ontology diff --files old.ttl new.ttl --exit-code")]
     #[command(after_help = "Example: knhk ontology export --data DATA --as jsonld --output logistics.jsonld")]
     Export(OntologyExport),
     /// Validate RDF files against SHACL shapes: exit code 0 when they conform, 1 when they do not.
-    #[command(after_help = "Example: knhk ontology validate model.ttl --shapes shapes.ttl")]
+    #[command(
+        after_help = "Example: knhk ontology validate model.ttl --shapes shapes.ttl --with ontology.ttl"
+    )]
     Validate(Validate),
 }
 
@@ -328,6 +330,9 @@ pub(crate) struct Validate {
     /// RDF files with the shapes. Default: the shapes in the data.
     #[arg(long, num_args = 1.., value_name = "SHAPES")]
     pub shapes: Vec<PathBuf>,
+    /// RDF files that the data is looked up in (superclasses, values) and that are not validated themselves.
+    #[arg(long, num_args = 1.., value_name = "FILES")]
+    pub with: Vec<PathBuf>,
     /// Evaluate what can be, and list every term of SHACL that is not, with how many nodes carry it. Without this a term
     /// that is not evaluated is an error.
     #[arg(long)]

@@ -89,6 +89,22 @@ fn shapes_in_the_data_are_used_when_no_others_are_given() {
 }
 
 #[test]
+fn what_the_data_is_looked_up_in_is_not_validated_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "shapes.ttl", SHAPES);
+    write(dir.path(), "data.ttl", "e:a a e:Rush . e:x e:of e:a . e:y e:of e:a .");
+    write(dir.path(), "classes.ttl", "e:Rush rdfs:subClassOf e:Order . e:sample a e:Order .");
+    let alone = ["ontology", "validate", "data.ttl", "--shapes", "shapes.ttl"];
+    assert_eq!(run(dir.path(), &alone).0, 0, "nobody says that a rush is an order");
+    let (code, document) = json(dir.path(), &[&alone[..], &["--with", "classes.ttl"]].concat());
+    let focus: Vec<&str> = list(&document, "results").iter().map(|r| r["focus"].as_str().unwrap()).collect();
+    assert_eq!((code, focus), (1, vec!["<http://e.org/a>"; 2]));
+    let (_, document) =
+        json(dir.path(), &["ontology", "validate", "data.ttl", "classes.ttl", "--shapes", "shapes.ttl"]);
+    assert_eq!(list(&document, "results").len(), 3);
+}
+
+#[test]
 fn what_is_not_evaluated_is_refused_or_told_never_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let rule = "sh:rule [ a sh:TripleRule ; sh:subject sh:this ; sh:predicate e:p ; sh:object e:o ]";

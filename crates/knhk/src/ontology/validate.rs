@@ -35,6 +35,7 @@ struct Document {
 /// Validates, tells, and ends with 0 when the data conforms, with 1 when it does not.
 pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     let data = read_all(&args.data)?;
+    let beside = read_all(&args.with)?;
     let given = if args.shapes.is_empty() { data.clone() } else { read_all(&args.shapes)? };
     let in_shapes = |source| CliError::InDocument {
         path: args.shapes.first().or(args.data.first()).cloned().unwrap_or_default(),
@@ -47,7 +48,8 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
         let files = if args.shapes.is_empty() { &args.data } else { &args.shapes };
         return Err(CliError::NoShapes { files: names(files) });
     }
-    let results = compiled.validate(data.iter())?;
+    let mut results = compiled.validate(data.iter().chain(beside.iter().filter(|t| !data.contains(t))))?;
+    results.retain(|result| is_under_test(&result.focus, &data, &beside));
     let document = Document {
         conforms: results.is_empty(),
         triples: data.len(),
@@ -70,6 +72,15 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
         json(out, &document)?;
     }
     Ok(if document.conforms { exit::DONE } else { exit::HELD_OR_REJECTED })
+}
+
+/// Whether a node is validated: not when only files that are looked up say something of it.
+fn is_under_test(focus: &str, data: &Graph, beside: &Graph) -> bool {
+    let Some(iri) = focus.strip_prefix('<').and_then(|rest| Iri::new(rest.trim_end_matches('>')).ok()) else {
+        return true;
+    };
+    let is_said_of = |graph: &Graph| graph.matching(Some(&iri), None, None).next().is_some();
+    is_said_of(data) || !is_said_of(beside)
 }
 
 fn names(files: &[PathBuf]) -> String {
