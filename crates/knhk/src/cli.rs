@@ -10,7 +10,7 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Example: knhk observe --sector logistics --data DATA events.ndjson\n\n\
-Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person · 2 \
+Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person; files do not conform, or differ · 2 \
 some input went to the dead-letter file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a \
 failed cycle. `knhk explain CODE` explains an error.")]
 pub(crate) struct Cli {

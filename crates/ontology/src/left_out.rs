@@ -94,6 +94,7 @@ const CONSTRAINT: &str = "what violates only this is not found";
 fn consequence(term: &str) -> &'static str {
     match term {
         "sh:rule" => "nothing is inferred; only what the data says is validated",
+        "sh:declare" | "sh:prefixes" => "names for SPARQL that is not evaluated; nothing of its own",
         "sh:target" => "these targets are not validated",
         _ => CONSTRAINT,
     }

@@ -37,6 +37,7 @@ pub mod export;
 
 pub mod graph;
 pub mod history;
+pub mod implicit_targets;
 pub mod iri;
 pub mod left_out;
 pub mod lowering;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use knhk_ontology::blank_nodes::is_blank;
+use knhk_ontology::implicit_targets::explicit;
 use knhk_ontology::left_out::{LeftOut, evaluable};
 use knhk_ontology::shacl::{Severity, Shapes, Violation};
 use knhk_ontology::{Graph, Iri, Term, vocab};
@@ -37,6 +38,7 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
     let data = read_all(&args.data)?;
     let beside = read_all(&args.with)?;
     let given = if args.shapes.is_empty() { data.clone() } else { read_all(&args.shapes)? };
+    let given = explicit(&given);
     let in_shapes = |source| CliError::InDocument {
         path: args.shapes.first().or(args.data.first()).cloned().unwrap_or_default(),
         source: Box::new(source),
