@@ -16,6 +16,10 @@ use crate::finding::{Stage, StageResult};
 use crate::policy::{Decision, Mode, decide};
 use crate::shadow::Shadow;
 
+mod by_person;
+
+pub use by_person::PERSON;
+
 /// The SHA-256 of the canonical CBOR of a proposal's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -33,6 +37,8 @@ impl fmt::Display for ProposalId {
 pub enum Op {
     /// A class, with or without an event type of its own.
     AddClass,
+    /// A class that is no longer declared, with its keys.
+    RemoveClass,
     /// A key of an object.
     AddProperty,
     /// A key that is no longer declared.
@@ -58,6 +64,7 @@ impl Op {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AddClass => "add_class",
+            Self::RemoveClass => "remove_class",
             Self::AddProperty => "add_property",
             Self::RemoveProperty => "remove_property",
             Self::ChangeRange => "change_range",
@@ -128,7 +135,7 @@ pub struct ProposalContent {
     pub estimated_ticks: u32,
     /// How to undo it, for people.
     pub rollback: String,
-    /// `rules/1`, or the name of a model.
+    /// `rules/1`, [`PERSON`], or the name of a model.
     pub proposer: String,
     /// What the proposer says holds.
     pub claims: Claims,

@@ -5,9 +5,8 @@
 use std::sync::{Arc, OnceLock};
 
 use knhk_ontology::delta::{Delta, PropertyRef};
-use knhk_ontology::meta_violations;
 use knhk_ontology::schema::{Compatibility, Schema};
-use knhk_ontology::shacl::Violation;
+use knhk_ontology::shacl::Report;
 use knhk_ontology::snapshot::{Snapshot, Version};
 use knhk_ontology::{Iri, OntologyError, Sigma, TripleDelta, lower};
 
@@ -102,7 +101,7 @@ pub struct Candidate {
     schema: Arc<Schema>,
     meaning: Meaning,
     version: Version,
-    meta: OnceLock<Result<Vec<Violation>, OntologyError>>,
+    meta: OnceLock<Result<Report, OntologyError>>,
     guards: OnceLock<Vec<Finding>>,
     replay: OnceLock<Replay>,
 }
@@ -153,13 +152,13 @@ impl Candidate {
         self.version
     }
 
-    /// What the meta-ontology finds wrong with the composed graph: a full pass, which asks nothing of the base.
-    /// Evaluated once.
+    /// What the meta-ontology finds wrong with the composed graph, worked out from what it finds of the base at the
+    /// cost of the change. Evaluated once.
     ///
     /// # Errors
     /// [`OntologyError`] when the shapes cannot be evaluated.
-    pub fn meta_violations(&self) -> Result<&[Violation], &OntologyError> {
-        self.meta.get_or_init(|| meta_violations(&self.sigma)).as_ref().map(Vec::as_slice)
+    pub fn meta_report(&self, base: &Snapshot) -> Result<&Report, &OntologyError> {
+        self.meta.get_or_init(|| base.meta_report_after(&self.sigma, &self.triples)).as_ref()
     }
 
     /// What the guards say of the change. Evaluated once: later calls give the first answer, whatever guards they pass.
@@ -271,8 +270,8 @@ impl Shadow {
                 harm.map(|finding| finding.message.clone())
             }
             Assertion::NoConflicts => candidate.schema.check().err().map(|error| error.to_string()),
-            Assertion::Conforms => match candidate.meta_violations() {
-                Ok(violations) => violations.first().map(|violation| violation.message.clone()),
+            Assertion::Conforms => match candidate.meta_report(&self.base) {
+                Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
             },
             Assertion::Replay => {

@@ -145,7 +145,7 @@ fn plain(number: &serde_json::Number) -> String {
 fn conforms_by_shacl(schema: &Schema, shapes: &Shapes, data: &Value) -> bool {
     let mut rdf = Rdf { schema, triples: Vec::new(), nodes: 0 };
     rdf.object(schema.class_of_event("t"), data.as_object().unwrap());
-    shapes.validate(rdf.triples).unwrap().is_empty()
+    shapes.validate(&rdf.triples.into_iter().collect::<knhk_ontology::Graph>()).unwrap().is_empty()
 }
 
 fn value() -> impl Strategy<Value = Value> {

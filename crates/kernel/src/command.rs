@@ -1,4 +1,4 @@
-//! What an operator may order: a rollback, and the promotion or rejection of a held proposal.
+//! What an operator may order: a change of their own, a rollback, and the promotion or rejection of a held proposal.
 //!
 //! A command is a logged input; what it does is decided here, and a promotion is checked again against what is current now.
 
@@ -8,7 +8,7 @@ use knhk_evidence::receipt::Outcome;
 use knhk_ontology::{SnapshotId, TripleDelta, Version};
 
 use crate::cycle::check_and_promote;
-use crate::decision::{Body, Decision, RolledBack, Validated, Verdict};
+use crate::decision::{Body, Decision, Planned, RolledBack, Validated, Verdict};
 use crate::error::KernelError;
 use crate::inputs::{Command, PromoteMode};
 use crate::kernel::{Kernel, Probe, unsigned};
@@ -29,6 +29,17 @@ pub(crate) fn obey(
             // The person's command is the review that the policy asked for.
             let mode = PromoteMode::Reviewed;
             Ok(check_and_promote(kernel, sector, None, time_ms, &proposal, mode, probe)?.1)
+        }
+        Command::Propose { proposal } => {
+            if proposal.content().sector != sector {
+                return Err(KernelError::UnknownProposal { proposal: proposal.id().to_string() });
+            }
+            let planned = Planned { proposals: vec![Proposal::clone(proposal)] };
+            let body = Body::ProposalGenerated(planned);
+            let mut decisions = vec![kernel.decide(sector, None, time_ms, &body, Outcome::Approved)?];
+            let mode = PromoteMode::Policy;
+            decisions.extend(check_and_promote(kernel, sector, None, time_ms, proposal, mode, probe)?.1);
+            Ok(decisions)
         }
         Command::Reject { proposal, reason } => {
             let proposal = held(kernel, sector, proposal)?;

@@ -19,6 +19,7 @@ use crate::decision::{
 use crate::error::KernelError;
 use crate::inputs::{CycleDue, Measured, PromoteMode};
 use crate::kernel::{Kernel, Probe};
+use crate::sector::SectorState;
 
 /// Patterns that one receipt tells of, and their bytes when encoded; more take more receipts.
 const PATTERNS_OF_A_RECEIPT: usize = 1_000;
@@ -252,6 +253,57 @@ fn encoded_len(pattern: &Pattern) -> Result<usize, KernelError> {
     Ok(canonical::to_bytes(pattern)?.len())
 }
 
+/// Takes a proposal through the seven stages against the current snapshot. Nothing takes effect.
+pub(crate) fn checked(
+    kernel: &Kernel,
+    measured: Option<Measured>,
+    time_ms: i64,
+    proposal: &Proposal,
+    probe: &mut dyn Probe,
+) -> Result<Checked, KernelError> {
+    let (id, sector) = (proposal.id(), proposal.content().sector.as_str());
+    probe.pipeline_started(&id);
+    let current = kernel.current(sector)?;
+    let state = kernel.sector(sector)?;
+    let context = Context {
+        now_ms: time_ms,
+        history: &state.history,
+        doctrine: &current.doctrine,
+        guards: &current.guards,
+        approvals: &[],
+        window: &state.window,
+        measurement: measured.map(Measurement::from),
+    };
+    Ok(pipeline::check(&current.snapshot, proposal.clone(), &context, &mut |stage| {
+        probe.stage_ended(&id, stage);
+    }))
+}
+
+/// What policy says of a checked change.
+pub(crate) fn verdict(
+    state: &SectorState,
+    current: &Snapshot,
+    mode: PromoteMode,
+    checked: &Checked,
+) -> (Mode, Verdict) {
+    let policy_mode = match mode {
+        PromoteMode::Policy => Mode::Auto,
+        PromoteMode::Hold => Mode::Hold,
+        PromoteMode::Reviewed => Mode::Reviewed,
+    };
+    let policy = current.schema.settings.promotion_policy;
+    let verdict = match policy::decide(policy, policy_mode, checked) {
+        policy::Decision::Promote => match state.refusal_of(&checked.proposal().content().patterns) {
+            // What a person said no to comes back to a person.
+            Some(why) if mode != PromoteMode::Reviewed => Verdict::Hold { why: format!("earlier {why}") },
+            _ => Verdict::Promote,
+        },
+        policy::Decision::Hold { why } => Verdict::Hold { why },
+        policy::Decision::Reject { why } => Verdict::Reject { why },
+    };
+    (policy_mode, verdict)
+}
+
 /// Takes one proposal through the seven stages against the current snapshot and, if policy lets it, makes it current.
 pub(crate) fn check_and_promote(
     kernel: &mut Kernel,
@@ -262,37 +314,11 @@ pub(crate) fn check_and_promote(
     mode: PromoteMode,
     probe: &mut dyn Probe,
 ) -> Result<(Verdict, Vec<Decision>), KernelError> {
-    probe.pipeline_started(&proposal.id());
     let current = kernel.current(sector)?;
     let state = kernel.sector(sector)?;
-    let context = Context {
-        now_ms: time_ms,
-        history: &state.history,
-        doctrine: &current.doctrine,
-        guards: &current.guards,
-        approvals: &[],
-        window: &state.window,
-        measurement: state.measured.map(Measurement::from),
-    };
     let id = proposal.id();
-    let checked = pipeline::check(&current.snapshot, proposal.clone(), &context, &mut |stage| {
-        probe.stage_ended(&id, stage);
-    });
-    let policy_mode = match mode {
-        PromoteMode::Policy => Mode::Auto,
-        PromoteMode::Hold => Mode::Hold,
-        PromoteMode::Reviewed => Mode::Reviewed,
-    };
-    let policy = current.snapshot.schema.settings.promotion_policy;
-    let mut verdict = match policy::decide(policy, policy_mode, &checked) {
-        policy::Decision::Promote => match state.refusal_of(&proposal.content().patterns) {
-            // What a person said no to comes back to a person.
-            Some(why) if mode != PromoteMode::Reviewed => Verdict::Hold { why: format!("earlier {why}") },
-            _ => Verdict::Promote,
-        },
-        policy::Decision::Hold { why } => Verdict::Hold { why },
-        policy::Decision::Reject { why } => Verdict::Reject { why },
-    };
+    let checked = checked(kernel, state.measured, time_ms, proposal, probe)?;
+    let (policy_mode, mut verdict) = verdict(state, &current.snapshot, mode, &checked);
     let stages = checked.results().to_vec();
     let mut promoted = None;
     if verdict == Verdict::Promote {

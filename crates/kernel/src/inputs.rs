@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use knhk_change::proposal::Proposal;
 use knhk_evidence::hash::Bytes;
 use knhk_evidence::input::{Input, InputKind};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,11 @@ pub enum Command {
     Promote {
         /// Proposal id, hex.
         proposal: String,
+    },
+    /// Check a change that a person proposes and, where policy lets it, promote it.
+    Propose {
+        /// What is proposed.
+        proposal: Box<Proposal>,
     },
     /// Reject a held proposal.
     Reject {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use knhk_change::finding::Stage;
-use knhk_change::proposal::ProposalId;
+use knhk_change::proposal::{Checked, Proposal, ProposalId};
 use knhk_change::rules_in_force;
 use knhk_evidence::block::{Block, Payloads};
 use knhk_evidence::input::Input;
@@ -18,9 +18,10 @@ use knhk_ontology::{Pack, Snapshot, core_pack};
 use knhk_projection::admission::Admission;
 
 use crate::chain::Circumstances;
-use crate::decision::{Body, Decision, Genesis, Ingested};
+use crate::cycle;
+use crate::decision::{Body, Decision, Genesis, Ingested, Verdict};
 use crate::error::KernelError;
-use crate::inputs::{KernelStarted, Meaning, SEMANTICS_VERSION, SectorAdmitted};
+use crate::inputs::{KernelStarted, Meaning, Measured, PromoteMode, SEMANTICS_VERSION, SectorAdmitted};
 use crate::sector::{Origin, SectorState};
 use crate::world::{SectorWorld, SnapshotPromoter};
 
@@ -84,6 +85,26 @@ impl Kernel {
         self.sectors.iter().map(|(name, state)| (name.as_str(), state))
     }
 
+    /// What would become of a proposal if it were made now, after that measurement: all seven stages and the verdict.
+    /// Nothing is decided, and nothing changes.
+    ///
+    /// # Errors
+    /// [`KernelError::UnknownSector`].
+    pub fn rehearse(
+        &self,
+        proposal: &Proposal,
+        measured: Option<Measured>,
+        time_ms: i64,
+        probe: &mut dyn Probe,
+    ) -> Result<(Checked, Verdict), KernelError> {
+        let sector = &proposal.content().sector;
+        let checked = cycle::checked(self, measured, time_ms, proposal, probe)?;
+        let current = self.current(sector)?;
+        let verdict =
+            cycle::verdict(self.sector(sector)?, &current.snapshot, PromoteMode::Policy, &checked).1;
+        Ok((checked, verdict))
+    }
+
     /// Decides on a logged input. The decisions have taken effect when this returns.
     pub fn step(&mut self, input: &Input, probe: &mut dyn Probe) -> Result<Vec<Decision>, KernelError> {
         let meaning = self.absorb(input)?;
@@ -102,7 +123,7 @@ impl Kernel {
                 Ok(Vec::new())
             }
             Meaning::Admitted(pack) => self.admit(sector, &pack, time_ms),
-            Meaning::Cycle(due) => crate::cycle::run(self, sector, &due, time_ms, probe),
+            Meaning::Cycle(due) => cycle::run(self, sector, &due, time_ms, probe),
             Meaning::Command(command) => crate::command::obey(self, sector, &command, time_ms, probe),
         }
     }

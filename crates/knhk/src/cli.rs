@@ -51,6 +51,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     #[command(after_help = "Example: knhk proposals list --data DATA")]
     Proposals(Proposals),
+    /// Say what would become of a change: all seven stages, and the verdict. Nothing is written.
+    #[command(after_help = "Example: knhk check change.json --data DATA")]
+    Check(Check),
+    /// Propose a change: it is logged, checked in seven stages and, where policy lets it, promoted.
+    #[command(
+        after_help = "Example: knhk propose change.json --data DATA --reason \"agreed with the carriers\""
+    )]
+    Propose(Propose),
     /// Make an earlier snapshot's content current again. History is kept.
     #[command(after_help = "Example: knhk rollback --data DATA --to 1.2.0 --reason \"too early\"")]
     Rollback(Rollback),
@@ -384,6 +392,39 @@ pub(crate) enum Proposals {
         #[arg(long)]
         reason: String,
     },
+}
+
+/// `knhk check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The change: ΔΣ as JSON (.json), or the sector's ontology as it shall be (.ttl), made from what
+    /// `knhk ontology show` prints.
+    #[arg(value_name = "FILE")]
+    pub change: PathBuf,
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long)]
+    pub sector: Option<String>,
+}
+
+/// `knhk propose`.
+#[derive(Debug, Args)]
+pub(crate) struct Propose {
+    /// The change: ΔΣ as JSON (.json), or the sector's ontology as it shall be (.ttl), made from what
+    /// `knhk ontology show` prints.
+    #[arg(value_name = "FILE")]
+    pub change: PathBuf,
+    #[command(flatten)]
+    pub data: DataDir,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long)]
+    pub sector: Option<String>,
+    /// Why, for the record.
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// `knhk rollback`.

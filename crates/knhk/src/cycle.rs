@@ -45,7 +45,7 @@ pub(crate) struct StageTimes {
 }
 
 impl StageTimes {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { last: Instant::now(), elapsed_us: BTreeMap::new() }
     }
 

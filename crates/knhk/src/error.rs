@@ -342,6 +342,14 @@ pub(crate) enum CliError {
         /// The format.
         form: &'static str,
     },
+    /// A file holds no change that can be proposed.
+    #[error("{} cannot be proposed: {why}", path.display())]
+    Change {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// Output could not be written.
     #[error("standard output: {0}; check the pipe or the disk behind it")]
     Output(std::io::Error),
@@ -351,6 +359,9 @@ pub(crate) enum CliError {
     /// From the store.
     #[error("{}", with_mend(.0))]
     Storage(#[from] knhk_storage::Error),
+    /// From proposals.
+    #[error(transparent)]
+    Proposal(#[from] knhk_change::ChangeError),
     /// From the evidence.
     #[error(transparent)]
     Evidence(#[from] knhk_evidence::Error),
@@ -398,9 +409,11 @@ impl CliError {
             Self::NoShapes { .. } => "KNHK-E1861",
             Self::Term { .. } => "KNHK-E1862",
             Self::OptionOfFormat { .. } => "KNHK-E1863",
+            Self::Change { .. } => "KNHK-E1842",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
             Self::Evidence(e) => e.code(),
+            Self::Proposal(e) => e.code(),
             Self::Ontology(e) => e.code(),
         }
     }

@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod bench;
 mod bounded;
+mod change_file;
 mod choice;
 mod clean;
 mod cli;
@@ -26,6 +27,7 @@ mod observe;
 mod ontology;
 mod packs;
 mod proposals;
+mod propose;
 mod prove;
 mod receipts;
 mod refusal;
@@ -130,6 +132,8 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<u8, CliError> {
                 proposals::reject(&data.data, key, id, reason, cli.format, out)
             }
         },
+        Command::Check(args) => propose::check(args, cli.format, out),
+        Command::Propose(args) => propose::propose(args, cli.format, out),
         Command::Rollback(args) => rollback::run(args, cli.format, out),
         Command::Receipts(command) => match command {
             Receipts::List { data, sector } => receipts::list(&data.data, sector.as_deref(), cli.format, out),

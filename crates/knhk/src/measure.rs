@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use knhk_change::window::Window;
 use knhk_evidence::input::InputKind;
+use knhk_kernel::Kernel;
 use knhk_kernel::inputs::Measured;
 use knhk_projection::admission::Admission;
 use knhk_projection::json::Json;
@@ -22,13 +23,17 @@ const BATCHES: usize = 9;
 
 /// Measures and logs what the gates read of the step that comes next.
 pub(crate) fn before(session: &mut Session, sector: &str) -> Result<(), CliError> {
-    let state = session.kernel().sector(sector)?;
-    let world = session.kernel().world().current();
-    let measured = world.sectors.get(sector).and_then(|w| admission(&w.admission, state.window()));
-    if let Some(measured) = measured {
+    if let Some(measured) = now(session.kernel(), sector)? {
         session.input(InputKind::Measurement, Some(sector), &measured, &mut ())?;
     }
     Ok(())
+}
+
+/// Measures what the gates read, without logging it.
+pub(crate) fn now(kernel: &Kernel, sector: &str) -> Result<Option<Measured>, CliError> {
+    let state = kernel.sector(sector)?;
+    let world = kernel.world().current();
+    Ok(world.sectors.get(sector).and_then(|w| admission(&w.admission, state.window())))
 }
 
 /// Times verdicts of the admission program on the window's events. `None` when there is nothing to time, or no figure for

@@ -1,15 +1,16 @@
 //! Σ_core and Σ², built into the program from `sectors/core`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use crate::error::OntologyError;
 use crate::graph::Graph;
 use crate::pack;
-use crate::shacl::{Shapes, Violation};
+use crate::shacl::{Change, Report, Shapes};
 use crate::sigma::Sigma;
 use crate::snapshot::Version;
 use crate::trie::Hash;
+use crate::triple::Triple;
 use crate::triple_delta::TripleDelta;
 use crate::turtle;
 
@@ -70,22 +71,33 @@ pub fn core_graph() -> Result<&'static Graph, OntologyError> {
 /// What of Σ² the composed ontology breaks: nothing when it is sound.
 ///
 /// # Errors
-/// Those of the SHACL engine.
-pub fn meta_violations(sigma: &Sigma) -> Result<Vec<Violation>, OntologyError> {
-    META_SHAPES.as_ref().map_err(Clone::clone)?.validate(sigma.iter())
+/// As [`Shapes::validate`].
+pub fn meta_report(sigma: &Sigma) -> Result<Report, OntologyError> {
+    META_SHAPES.as_ref().map_err(Clone::clone)?.validate(&sigma.composed())
 }
 
-/// As [`meta_violations`] of `after`, looked for only where `delta`, which led there from a sound `before`, may have made
-/// a difference.
+/// The same of `after`, from the report of `before`, at the cost of what changed: `delta` leads from the one sector's graph
+/// to the other. With another core everything is validated.
 ///
 /// # Errors
-/// Those of the SHACL engine.
-pub fn meta_violations_after(
+/// As [`Shapes::revalidate`].
+pub fn meta_report_after(
     before: &Sigma,
     after: &Sigma,
     delta: &TripleDelta,
-) -> Result<Vec<Violation>, OntologyError> {
-    META_SHAPES.as_ref().map_err(Clone::clone)?.validate_change(before, after, delta)
+    report: &Report,
+) -> Result<Report, OntologyError> {
+    let shapes = META_SHAPES.as_ref().map_err(Clone::clone)?;
+    if before.core != after.core {
+        return meta_report(after);
+    }
+    // A statement that core makes too does not come or go with the sector's.
+    let own =
+        |triples: &BTreeSet<Triple>| triples.iter().filter(|t| !after.core.contains(t)).cloned().collect();
+    let delta = TripleDelta { added: own(&delta.added), removed: own(&delta.removed) };
+    let (before, after) = (before.composed(), after.composed());
+    let change = Change { before: &before, after: &after, delta: &delta };
+    Ok(shapes.revalidate(shapes, report, &change)?.report)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! ΔΣ: a proposed change, typed. [`crate::lowering`] turns it into triples, always the same ones for the same base.
 
+mod between;
+
 use serde::{Deserialize, Serialize};
 
 use crate::iri::Iri;

@@ -121,6 +121,7 @@ impl History {
             pack_digest: past.pack_digest,
             sigma: past.sigma.clone(),
             schema: Arc::new(past.sigma.schema()?),
+            meta: crate::snapshot::Kept::default(),
         })
     }
 

@@ -2,6 +2,11 @@
 
 use crate::triple::Term;
 
+mod composed;
+mod for_graph;
+
+pub use composed::Composed;
+
 /// The number of a term. Numbers are given in order of first appearance and never taken back, so a number that a graph
 /// has given means the same term in every later version of that graph.
 pub type Id = u32;
@@ -37,7 +42,8 @@ pub trait Index {
     fn all(&self) -> impl Iterator<Item = [Id; 3]> + '_;
 
     /// Whether the node belongs to what is under test: only such nodes are validated, the others are looked at. True of
-    /// every node unless an index says otherwise.
+    /// every node unless an index says otherwise. The answer rests on the node's term alone, so that it is the same in
+    /// every version.
     fn is_under_test(&self, node: Id) -> bool {
         let _ = node;
         true

@@ -7,7 +7,7 @@
 //! | read a sector pack | [`Pack::from_files`] |
 //! | know what an ontology says about events | [`Schema`], from [`Sigma::schema`] |
 //! | turn a typed change into triples | [`lower`] gives a [`TripleDelta`] |
-//! | check an ontology against Σ² | [`meta_violations`] |
+//! | check an ontology against Σ² | [`meta_report`] |
 //! | keep versions | [`Snapshot`] and [`History`] |
 //!
 //! ```
@@ -23,7 +23,6 @@
 //! # Ok::<(), knhk_ontology::OntologyError>(())
 //! ```
 
-pub mod affected;
 pub mod blank_nodes;
 pub mod classification;
 pub mod context;
@@ -34,10 +33,9 @@ pub mod document;
 pub mod document_diff;
 pub mod error;
 pub mod export;
-
 pub mod graph;
 pub mod history;
-pub mod implicit_targets;
+pub mod index;
 pub mod iri;
 pub mod left_out;
 pub mod lowering;
@@ -50,16 +48,17 @@ pub mod schema;
 pub mod schema_check;
 pub mod semantic_diff;
 pub mod shacl;
-pub mod shape_admission;
 pub mod sigma;
 pub mod snapshot;
+pub mod sparql;
+mod terms;
 pub mod trie;
 pub mod triple;
 pub mod triple_delta;
 pub mod turtle;
 pub mod vocab;
 
-pub use core_ontology::{core_graph, core_pack, meta_violations, meta_violations_after};
+pub use core_ontology::{core_graph, core_pack, meta_report, meta_report_after};
 pub use error::OntologyError;
 pub use graph::Graph;
 pub use history::History;

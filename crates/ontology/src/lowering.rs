@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::delta::AddedProperty;
     use crate::graph::Graph;
-    use crate::samples::{any_property, any_schema, change, iri, sigma_of};
+    use crate::samples::{any_property, any_schema, iri, sigma_of};
     use crate::schema::Settings;
 
     proptest! {
@@ -317,7 +317,7 @@ mod tests {
         ) {
             let new = Schema { settings: Settings { expected_rates: old.settings.expected_rates.clone(), ..new.settings }, ..new };
             let sigma = sigma_of(&old);
-            let mut delta = change(&old, &new);
+            let mut delta = Delta::between(&old, &new);
             let lowered = lower(&delta, &sigma, &old).unwrap();
             let after = sigma.apply(&lowered).unwrap();
             let read = after.schema().unwrap();

@@ -105,7 +105,7 @@ impl Pack {
             return Err(refuse("sector.toml", problem));
         }
         let sigma = Sigma::new(core_ontology::core_graph()?.clone(), graph);
-        if let Some(first) = core_ontology::meta_violations(&sigma)?.first() {
+        if let Some(first) = core_ontology::meta_report(&sigma)?.violations().first() {
             return Err(OntologyError::malformed(
                 &first.focus,
                 format!("breaks {}: {}", first.shape, first.message),

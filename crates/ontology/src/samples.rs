@@ -1,11 +1,10 @@
-//! Random schemas and the change between two of them, for property tests.
+//! Random schemas for property tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use crate::decimal::Decimal;
-use crate::delta::{AddedProperty, ChangedProperty, Delta, PropertyRef};
 use crate::iri::Iri;
 use crate::schema::{Cardinality, Class, Datatype, Facets, Property, Range, Schema, Settings};
 use crate::sigma::Sigma;
@@ -129,40 +128,4 @@ pub(crate) fn sigma_of(schema: &Schema) -> Sigma {
     let triples = crate::rendering::sector_triples(schema, "X.");
     let sector = triples.into_iter().chain(crate::rendering::vocabulary_triples(schema)).collect();
     Sigma::new(crate::core_graph().unwrap().clone(), sector)
-}
-
-/// The change that leads from one schema to another with the same settings.
-pub(crate) fn change(old: &Schema, new: &Schema) -> Delta {
-    let mut delta = Delta::default();
-    for (iri, class) in &old.classes {
-        match new.classes.get(iri) {
-            None => delta.removed_classes.push(iri.clone()),
-            Some(now) => {
-                for (key, property) in &class.properties {
-                    let target = PropertyRef { domain: iri.clone(), key: key.clone() };
-                    match now.properties.get(key) {
-                        None => delta.removed_properties.push(target),
-                        Some(property_now) if property_now != property => delta
-                            .changed_properties
-                            .push(ChangedProperty { target, property: property_now.clone() }),
-                        Some(_) => {}
-                    }
-                }
-            }
-        }
-    }
-    for (iri, class) in &new.classes {
-        let known = old.classes.get(iri);
-        if known.is_none() {
-            delta.added_classes.push(Class { properties: BTreeMap::new(), ..class.clone() });
-        }
-        for (key, property) in &class.properties {
-            if known.is_none_or(|known| !known.properties.contains_key(key)) {
-                delta
-                    .added_properties
-                    .push(AddedProperty { domain: iri.clone(), property: property.clone() });
-            }
-        }
-    }
-    delta
 }

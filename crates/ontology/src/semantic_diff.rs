@@ -240,7 +240,8 @@ mod tests {
 
     use super::*;
     use crate::classification::{classify, overall};
-    use crate::samples::{any_schema, change};
+    use crate::delta::Delta;
+    use crate::samples::any_schema;
     use crate::schema::Facets;
 
     proptest! {
@@ -254,7 +255,7 @@ mod tests {
             prop_assert!(diff(&old, &old).is_empty());
             prop_assert_eq!(diff(&new, &old).is_empty(), told.is_empty());
             let effect = told.iter().map(|change| change.effect).fold(Effect::Neutral, Effect::and);
-            prop_assert_eq!(effect, overall(&classify(&change(&old, &new), &old)));
+            prop_assert_eq!(effect, overall(&classify(&Delta::between(&old, &new), &old)));
         }
     }
 

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::OntologyError;
 use crate::graph::Graph;
+use crate::index::Composed;
 use crate::iri::Iri;
 use crate::schema::Schema;
 use crate::snapshot::ContentId;
@@ -21,9 +22,15 @@ pub struct Sigma {
 }
 
 impl Sigma {
-    /// The two together.
+    /// The two together, numbered so that they can be read as one.
     pub fn new(core: Graph, sector: Graph) -> Self {
+        let sector = sector.numbered_after(&core);
         Self { core, sector }
+    }
+
+    /// Both read as one graph, by number.
+    pub fn composed(&self) -> Composed<'_> {
+        Composed::new(&self.core, &self.sector)
     }
 
     /// SHA-256 of `knhk-content/v1`, a line feed, and both roots (`docs/formats/ontology-identifiers.md`).

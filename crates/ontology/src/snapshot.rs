@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::core_ontology::{meta_report, meta_report_after};
 use crate::error::OntologyError;
 use crate::graph::Graph;
 use crate::schema::Schema;
+use crate::shacl::Report;
 use crate::sigma::Sigma;
 use crate::trie::Hash;
 use crate::triple_delta::TripleDelta;
@@ -177,9 +179,49 @@ pub struct Snapshot {
     pub sigma: Sigma,
     /// What they say about events.
     pub schema: Arc<Schema>,
+    /// What Σ² says of them, once it was asked.
+    pub(crate) meta: Kept<Report>,
 }
 
+/// Something that follows from the rest of a snapshot, worked out when first asked for; no part of what it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept<T>(Arc<OnceLock<T>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> PartialEq for Kept<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Kept<T> {}
+
 impl Snapshot {
+    /// What of Σ² it breaks: a full pass when first asked, unless it was made from a version whose report is known.
+    ///
+    /// # Errors
+    /// As [`meta_report`].
+    pub fn meta_report(&self) -> Result<&Report, OntologyError> {
+        if let Some(report) = self.meta.0.get() {
+            return Ok(report);
+        }
+        let report = meta_report(&self.sigma)?;
+        Ok(self.meta.0.get_or_init(|| report))
+    }
+
+    /// The same of this version after `delta` of its sector's graph, which leads to `after`: at the cost of the change.
+    ///
+    /// # Errors
+    /// As [`meta_report_after`].
+    pub fn meta_report_after(&self, after: &Sigma, delta: &TripleDelta) -> Result<Report, OntologyError> {
+        meta_report_after(&self.sigma, after, delta, self.meta_report()?)
+    }
+
     /// The first version, made from a pack.
     ///
     /// # Errors
@@ -199,7 +241,13 @@ impl Snapshot {
     /// # Errors
     /// As [`TripleDelta::apply`] and [`Schema::read`].
     pub fn child(&self, delta: &TripleDelta, version: Version, now_ms: u64) -> Result<Self, OntologyError> {
-        self.next(self.sigma.apply(delta)?, version, delta.digest(), now_ms)
+        let child = self.next(self.sigma.apply(delta)?, version, delta.digest(), now_ms)?;
+        // What was known of this version is soon known of the next.
+        if let Some(report) = self.meta.0.get() {
+            let report = meta_report_after(&self.sigma, &child.sigma, delta, report)?;
+            child.meta.0.get_or_init(|| report);
+        }
+        Ok(child)
     }
 
     /// The version after a change of the core; the sector's graph stays.
@@ -247,6 +295,7 @@ impl Snapshot {
             pack_digest,
             sigma,
             schema,
+            meta: Kept::default(),
         })
     }
 }

@@ -64,6 +64,11 @@ pub enum Term {
 }
 
 impl Term {
+    /// What sorts before every other term.
+    pub(crate) fn least() -> Self {
+        Self::Literal(Literal::typed("", Iri::derived(String::new())))
+    }
+
     /// The IRI, if it is one.
     pub fn as_iri(&self) -> Option<&Iri> {
         match self {

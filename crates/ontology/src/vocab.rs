@@ -59,7 +59,7 @@ terms! { "http://www.w3.org/1999/02/22-rdf-syntax-ns#":
 }
 
 terms! { "http://www.w3.org/2000/01/rdf-schema#":
-    RDFS_CLASS = "Class", RDFS_COMMENT = "comment", RDFS_DOMAIN = "domain", RDFS_LABEL = "label", RDFS_RANGE = "range",
+    RDFS_COMMENT = "comment", RDFS_DOMAIN = "domain", RDFS_LABEL = "label", RDFS_RANGE = "range",
     RDFS_RESOURCE = "Resource", RDFS_SUB_CLASS_OF = "subClassOf",
 }
 

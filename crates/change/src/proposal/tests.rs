@@ -70,6 +70,7 @@ fn names_of_operations_are_those_of_the_report() {
     for op in [
         Op::AddClass,
         Op::AddProperty,
+        Op::RemoveClass,
         Op::RemoveProperty,
         Op::ChangeRange,
         Op::ChangeCardinality,

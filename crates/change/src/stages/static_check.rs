@@ -28,13 +28,13 @@ pub fn check(shadow: &Shadow, _proposal: &Proposal, _context: &Context<'_>) -> S
         .check(&mut findings);
     match shadow.candidate() {
         None => not_lowered(shadow.refusal(), &mut findings),
-        Some(candidate) => match candidate.meta_violations() {
+        Some(candidate) => match candidate.meta_report(shadow.base()) {
             Err(error) => findings.push(
                 Finding::error(Code::MetaShape, "", format!("{}: {error}", error.code()))
                     .rule("meta-ontology")
                     .fix("mend the shapes of core"),
             ),
-            Ok(violations) => findings.extend(violations.iter().map(|violation| {
+            Ok(report) => findings.extend(report.violations().iter().map(|violation| {
                 let message = format!("{} ({})", violation.message, short(&violation.component));
                 let finding = match violation.severity {
                     Severity::Violation => Finding::error(Code::MetaShape, &violation.focus, message),

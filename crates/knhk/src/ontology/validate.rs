@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use knhk_ontology::blank_nodes::is_blank;
-use knhk_ontology::implicit_targets::explicit;
+use knhk_ontology::index::Composed;
 use knhk_ontology::left_out::{LeftOut, evaluable};
 use knhk_ontology::shacl::{Severity, Shapes, Violation};
 use knhk_ontology::{Graph, Iri, Term, vocab};
@@ -38,7 +38,6 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
     let data = read_all(&args.data)?;
     let beside = read_all(&args.with)?;
     let given = if args.shapes.is_empty() { data.clone() } else { read_all(&args.shapes)? };
-    let given = explicit(&given);
     let in_shapes = |source| CliError::InDocument {
         path: args.shapes.first().or(args.data.first()).cloned().unwrap_or_default(),
         source: Box::new(source),
@@ -46,11 +45,15 @@ pub(super) fn run(args: &Validate, format: Format, out: &mut dyn Write) -> Resul
     let (shapes, not_evaluated) =
         if args.allow_unsupported { evaluable(&given).map_err(in_shapes)? } else { (given, Vec::new()) };
     let compiled = Shapes::compile(&shapes).map_err(in_shapes)?;
-    if compiled.is_empty() {
+    if !compiled.have_targets() {
         let files = if args.shapes.is_empty() { &args.data } else { &args.shapes };
         return Err(CliError::NoShapes { files: names(files) });
     }
-    let mut results = compiled.validate(data.iter().chain(beside.iter().filter(|t| !data.contains(t))))?;
+    let mut results = if beside.is_empty() {
+        compiled.validate(&data)?.violations()
+    } else {
+        compiled.validate(&Composed::new(&beside, &data))?.violations()
+    };
     results.retain(|result| is_under_test(&result.focus, &data, &beside));
     let document = Document {
         conforms: results.is_empty(),

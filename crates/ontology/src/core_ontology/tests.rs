@@ -17,8 +17,8 @@ e:C.k-shape a sh:PropertyShape ; sh:path e:C.k ; knhk:key "k" ; sh:datatype xsd:
 
 fn shapes_broken(text: &str) -> Vec<String> {
     let sigma = Sigma::new(core_graph().unwrap().clone(), turtle::parse(text).unwrap());
-    let found = meta_violations(&sigma).unwrap();
-    let names: std::collections::BTreeSet<String> = found
+    let found = meta_report(&sigma).unwrap().violations();
+    let names: BTreeSet<String> = found
         .iter()
         .map(|v| {
             assert!(!v.message.is_empty(), "{v:?}");
@@ -31,7 +31,7 @@ fn shapes_broken(text: &str) -> Vec<String> {
 #[test]
 fn the_core_and_a_sound_sector_satisfy_the_meta_ontology() {
     let core = Sigma::new(core_graph().unwrap().clone(), Graph::new());
-    assert_eq!(meta_violations(&core).unwrap(), []);
+    assert_eq!(meta_report(&core).unwrap().violations(), []);
     assert_eq!(shapes_broken(SECTOR), [""; 0]);
 }
 

@@ -1,5 +1,6 @@
 //! Shapes as they are evaluated: admitted, checked and numbered. `docs/shacl.md` says which terms of SHACL they cover.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::iri::Iri;
@@ -158,13 +159,24 @@ pub enum Constraint {
 /// of the same table, and no shape contains itself.
 #[derive(Clone, Debug, Default)]
 pub struct ShapeTable {
-    /// Terms in canonical order, each once.
+    /// Terms, each once; the first two are those of [`ShapeTable::RDF_TYPE`] and [`ShapeTable::RDFS_SUB_CLASS_OF`].
     pub(crate) terms: Vec<Term>,
+    pub(crate) numbers: BTreeMap<Term, TermNo>,
     /// Shapes in order of their name.
     pub(crate) shapes: Vec<Shape>,
 }
 
 impl ShapeTable {
+    /// `rdf:type`.
+    pub(crate) const RDF_TYPE: TermNo = TermNo(0);
+    /// `rdfs:subClassOf`.
+    pub(crate) const RDFS_SUB_CLASS_OF: TermNo = TermNo(1);
+
+    /// The number of a term; `None` when the shapes do not name it.
+    pub(crate) fn number(&self, term: &Term) -> Option<TermNo> {
+        self.numbers.get(term).copied()
+    }
+
     /// The term of a number of this table.
     pub fn term(&self, no: TermNo) -> Option<&Term> {
         self.terms.get(usize::try_from(no.0).ok()?)

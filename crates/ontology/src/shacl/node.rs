@@ -1,0 +1,181 @@
+//! Compiled shapes beside the data that they are evaluated on.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::shape::{ShapeTable, TermNo};
+use crate::error::OntologyError;
+use crate::index::{Id, Index};
+use crate::triple::Term;
+use crate::vocab;
+
+/// Numbers from here on stand for terms of the shapes that the data does not know: they are in no triple.
+pub(super) const UNKNOWN_FROM: Id = 1 << 31;
+/// Most triples that one validation reads. A path closure over a hostile graph ends here.
+pub const VALIDATION_READS_MAX: u64 = 1_000_000_000;
+
+/// What is known of a term of the shapes.
+#[derive(Clone, Copy)]
+enum Known {
+    NotAsked,
+    As(Id),
+    Not,
+}
+
+/// Shapes over data. Terms are looked up when they are first needed, so that shapes that are not touched cost nothing.
+pub(crate) struct Bound<'a, I> {
+    pub(super) table: &'a ShapeTable,
+    pub(super) index: &'a I,
+    numbers: Vec<Cell<Known>>,
+    reads: Cell<u64>,
+    pub(super) type_id: Option<Id>,
+    subclass_id: Option<Id>,
+    /// Class → itself and every class above it, in order.
+    above: RefCell<BTreeMap<Id, Rc<[Id]>>>,
+}
+
+impl<'a, I: Index> Bound<'a, I> {
+    pub(crate) fn new(table: &'a ShapeTable, index: &'a I) -> Self {
+        Self {
+            table,
+            index,
+            numbers: vec![Cell::new(Known::NotAsked); table.terms.len()],
+            reads: Cell::new(0),
+            type_id: index.id_of(&Term::Iri(vocab::RDF_TYPE.clone())),
+            subclass_id: index.id_of(&Term::Iri(vocab::RDFS_SUB_CLASS_OF.clone())),
+            above: RefCell::default(),
+        }
+    }
+
+    /// Counts triples that were read.
+    ///
+    /// # Errors
+    /// [`OntologyError::TooLarge`] beyond [`VALIDATION_READS_MAX`].
+    pub(super) fn spend(&self, triples: usize) -> Result<(), OntologyError> {
+        let spent = self.reads.get().saturating_add(triples as u64 + 1);
+        self.reads.set(spent);
+        if spent > VALIDATION_READS_MAX {
+            return Err(OntologyError::TooLarge {
+                what: "triples read by one validation".to_owned(),
+                max: VALIDATION_READS_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    /// Triples read so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.get()
+    }
+
+    /// The number of a term of the shapes in the data; `None` when the data does not know it.
+    pub(crate) fn known(&self, no: TermNo) -> Option<Id> {
+        let slot = self.numbers.get(no.0 as usize)?;
+        match slot.get() {
+            Known::As(id) => Some(id),
+            Known::Not => None,
+            Known::NotAsked => {
+                let id = self.table.term(no).and_then(|term| self.index.id_of(term));
+                slot.set(id.map_or(Known::Not, Known::As));
+                id
+            }
+        }
+    }
+
+    /// The same as a node, which may be one that the data does not know.
+    pub(crate) fn node(&self, no: TermNo) -> Id {
+        self.known(no).unwrap_or(UNKNOWN_FROM | no.0)
+    }
+
+    /// The term of a node.
+    pub(crate) fn term(&self, node: Id) -> Option<&'a Term> {
+        if node < UNKNOWN_FROM {
+            self.index.term(node)
+        } else {
+            self.table.term(TermNo(node & !UNKNOWN_FROM))
+        }
+    }
+
+    /// The node's text in reports.
+    pub(super) fn text(&self, node: Id) -> String {
+        self.term(node).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Objects of a node and predicate.
+    pub(super) fn objects(&self, node: Id, predicate: Id) -> Result<Vec<Id>, OntologyError> {
+        if node >= UNKNOWN_FROM {
+            return Ok(Vec::new());
+        }
+        let found: Vec<Id> = self.index.objects_of(node, predicate).collect();
+        self.spend(found.len())?;
+        Ok(found)
+    }
+
+    /// Subjects of a predicate and node.
+    pub(super) fn subjects(&self, predicate: Id, node: Id) -> Result<Vec<Id>, OntologyError> {
+        if node >= UNKNOWN_FROM {
+            return Ok(Vec::new());
+        }
+        let found: Vec<Id> = self.index.subjects_of(predicate, node).collect();
+        self.spend(found.len())?;
+        Ok(found)
+    }
+
+    /// The class and every class above it, in order of number.
+    pub(super) fn above(&self, class: Id) -> Result<Rc<[Id]>, OntologyError> {
+        if let Some(known) = self.above.borrow().get(&class) {
+            return Ok(Rc::clone(known));
+        }
+        let mut found = vec![class];
+        if let Some(subclass) = self.subclass_id {
+            self.close(&mut found, |node| self.objects(node, subclass))?;
+        }
+        let found: Rc<[Id]> = found.into();
+        self.above.borrow_mut().insert(class, Rc::clone(&found));
+        Ok(found)
+    }
+
+    /// The class and every class below it, in order of number.
+    pub(super) fn below(&self, class: Id) -> Result<Vec<Id>, OntologyError> {
+        let mut found = vec![class];
+        if let Some(subclass) = self.subclass_id {
+            self.close(&mut found, |node| self.subjects(subclass, node))?;
+        }
+        Ok(found)
+    }
+
+    /// Adds to nodes everything that steps reach from them; sorted, each once.
+    pub(super) fn close(
+        &self,
+        nodes: &mut Vec<Id>,
+        step: impl Fn(Id) -> Result<Vec<Id>, OntologyError>,
+    ) -> Result<(), OntologyError> {
+        let mut seen: std::collections::BTreeSet<Id> = nodes.iter().copied().collect();
+        let mut open = std::mem::take(nodes);
+        while let Some(node) = open.pop() {
+            for next in step(node)? {
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        nodes.extend(seen);
+        Ok(())
+    }
+
+    /// Whether the node is an instance of the class: by its types and what they are below (SHACL §1.1).
+    pub(crate) fn is_instance(&self, node: Id, class: Id) -> Result<bool, OntologyError> {
+        let Some(is_a) = self.type_id else { return Ok(false) };
+        if node < UNKNOWN_FROM && class < UNKNOWN_FROM && self.index.has(node, is_a, class) {
+            self.spend(1)?;
+            return Ok(true);
+        }
+        for kind in self.objects(node, is_a)? {
+            if self.above(kind)?.binary_search(&class).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::graph::Graph;
+use crate::shacl::samples::{any_shapes, any_statement, read};
+
+/// What a step changes: statements toggled, and perhaps the shapes, all of them or the first ones.
+#[derive(Clone, Debug)]
+struct Step {
+    toggled: Vec<String>,
+    shapes: Option<(Vec<String>, bool)>,
+    /// Whether the graph after it is made anew, so that its terms have other numbers.
+    renumbered: bool,
+}
+
+fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (
+        prop::collection::vec(any_statement(), 0..6),
+        prop::option::weighted(0.15, (any_shapes(), any::<bool>())),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(toggled, shapes, renumbered)| Step { toggled, shapes, renumbered });
+    prop::collection::vec(step, 1..5)
+}
+
+fn graph_of(statements: &BTreeSet<String>) -> Graph {
+    let text: String = statements.iter().map(|statement| format!("{statement} .\n")).collect();
+    read(&text)
+}
+
+/// Shape n of the new ones where there is one and, unless all are replaced, of the old ones where there is not.
+fn mixed(old: &[String], new: &[String], all: bool) -> Vec<String> {
+    let rest = old.iter().skip(new.len()).filter(|_| !all);
+    new.iter().chain(rest).cloned().collect()
+}
+
+fn incremental_is_full(
+    mut shapes: Vec<String>,
+    statements: Vec<String>,
+    steps: Vec<Step>,
+) -> Result<(), TestCaseError> {
+    let compiled = |shapes: &[String]| Shapes::compile(&read(&shapes.join("\n")));
+    let mut current =
+        compiled(&shapes).map_err(|error| TestCaseError::fail(format!("{error}: {shapes:?}")))?;
+    let mut statements: BTreeSet<String> = statements.into_iter().collect();
+    let mut graph = graph_of(&statements);
+    let mut report = current.validate(&graph).unwrap();
+    for step in steps {
+        for statement in &step.toggled {
+            if !statements.remove(statement) {
+                statements.insert(statement.clone());
+            }
+        }
+        let wanted = graph_of(&statements);
+        let delta = TripleDelta::between(&graph, &wanted);
+        let after = if step.renumbered { wanted } else { delta.apply(&graph).unwrap() };
+        let mut next = current.clone();
+        if let Some((new, all)) = &step.shapes {
+            shapes = mixed(&shapes, new, *all);
+            next = compiled(&shapes).unwrap();
+        }
+        let change = Change { before: &graph, after: &after, delta: &delta };
+        let found = next.revalidate(&current, &report, &change).unwrap();
+        let full = next.validate(&after).unwrap();
+        prop_assert_eq!(
+            found.report.violations(),
+            full.violations(),
+            "{:?}\nbefore {:?}\ndelta {:?}",
+            shapes,
+            graph,
+            delta
+        );
+        prop_assert_eq!(found.report.len(), full.len());
+        (graph, report, current) = (after, found.report, next);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_report_after_a_change_is_that_of_a_full_validation(
+        shapes in any_shapes(),
+        statements in prop::collection::vec(any_statement(), 0..25),
+        steps in any_steps(),
+    ) {
+        incremental_is_full(shapes, statements, steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100_000, ..ProptestConfig::default() })]
+
+    #[test]
+    #[ignore = "minutes; `scripts/test --long` runs it"]
+    fn the_report_after_a_change_is_that_of_a_full_validation_at_length(
+        shapes in any_shapes(),
+        statements in prop::collection::vec(any_statement(), 0..40),
+        steps in any_steps(),
+    ) {
+        incremental_is_full(shapes, statements, steps)?;
+    }
+}
+
+/// What validation of everything says after a change, and that revalidation says the same; then what it looked at.
+fn after(shapes: &str, before: &str, after: &str) -> (Vec<String>, Revalidation) {
+    let shapes = Shapes::compile(&read(shapes)).unwrap();
+    let (before, wanted) = (read(before), read(after));
+    let delta = TripleDelta::between(&before, &wanted);
+    let after = delta.apply(&before).unwrap();
+    let report = shapes.validate(&before).unwrap();
+    let change = Change { before: &before, after: &after, delta: &delta };
+    let found = shapes.revalidate(&shapes, &report, &change).unwrap();
+    assert_eq!(found.report.violations(), shapes.validate(&after).unwrap().violations());
+    (found.report.violations().into_iter().map(|violation| violation.focus).collect(), found)
+}
+
+#[test]
+fn a_type_and_what_it_is_below_may_go_at_once() {
+    let shapes = "e:s sh:targetClass e:C ; sh:property [ sh:path e:p ; sh:minCount 1 ] .";
+    let before = "e:x a e:D . e:D rdfs:subClassOf e:C .";
+    let deeper = "e:x a e:D . e:D rdfs:subClassOf e:E . e:E rdfs:subClassOf e:C .";
+    assert_eq!(after(shapes, before, "e:x e:q 1 .").0, [""; 0]);
+    assert_eq!(after(shapes, "e:x e:q 1 .", before).0, ["<urn:e:x>"]);
+    assert_eq!(after(shapes, before, deeper).0, ["<urn:e:x>"]);
+}
+
+#[test]
+fn a_sequence_read_backwards_is_read_from_its_end() {
+    let shapes =
+        "e:s sh:targetClass e:C ; sh:property [ sh:path [ sh:inversePath ( e:p e:q ) ] ; sh:minCount 1 ] .";
+    let whole = "e:x a e:C . e:a e:p e:b . e:b e:q e:x .";
+    assert_eq!(after(shapes, whole, "e:x a e:C . e:b e:q e:x .").0, ["<urn:e:x>"]);
+    assert_eq!(after(shapes, whole, "e:x a e:C . e:a e:p e:b .").0, ["<urn:e:x>"]);
+    assert_eq!(after(shapes, "e:x a e:C . e:b e:q e:x .", whole).0, [""; 0]);
+}
+
+#[test]
+fn what_siblings_of_a_counted_shape_read_counts_as_well() {
+    // The shape with a target is one of two siblings; only through the other it reads e:q.
+    let shapes = "e:parent sh:property e:one, e:two .
+        e:one sh:targetClass e:C ; sh:path e:p ; sh:qualifiedValueShape [ sh:class e:D ] ;
+            sh:qualifiedMinCount 1 ; sh:qualifiedValueShapesDisjoint true .
+        e:two sh:path e:p ; sh:qualifiedMinCount 0 ;
+            sh:qualifiedValueShape [ sh:property [ sh:path e:q ; sh:minCount 1 ] ] .";
+    let before = "e:x a e:C ; e:p e:y . e:y a e:D .";
+    assert_eq!(after(shapes, before, &format!("{before} e:y e:q 1 .")).0, ["<urn:e:x>"]);
+}
+
+#[test]
+fn a_target_node_that_the_data_no_longer_knows_is_still_validated() {
+    let shapes = "e:s sh:targetNode e:a ; sh:property [ sh:path e:p ; sh:minCount 1 ] .";
+    let shapes = Shapes::compile(&read(shapes)).unwrap();
+    let (before, after) = (read("e:a e:p 1 ."), read("e:b e:p 1 ."));
+    let delta = TripleDelta::between(&before, &after);
+    let report = shapes.validate(&before).unwrap();
+    assert!(report.conforms());
+    let found =
+        shapes.revalidate(&shapes, &report, &Change { before: &before, after: &after, delta: &delta });
+    assert_eq!(found.unwrap().report.violations(), shapes.validate(&after).unwrap().violations());
+    assert_eq!(shapes.validate(&after).unwrap().len(), 1);
+}
+
+#[test]
+fn a_change_that_reaches_too_much_is_validated_in_full_and_told() {
+    let shapes = "e:s sh:targetClass e:C ; sh:property [ sh:path ( e:p e:q ) ; sh:minCount 1 ] .";
+    let many: String = (0..=AFFECTED_MAX).map(|n| format!("e:n{n} a e:C ; e:p e:hub .\n")).collect();
+    let (found, told) = after(shapes, &many, &format!("{many} e:hub e:q 1 ."));
+    assert_eq!(found, [""; 0]);
+    let in_full: Vec<_> = told.in_full.iter().map(|(name, why)| (name.as_str(), *why)).collect();
+    assert_eq!(in_full, [("urn:e:s", Reason::TooMany)]);
+}
+
+#[test]
+fn what_a_small_change_reads_does_not_grow_with_the_graph() {
+    let shapes = "e:s sh:targetClass e:C ; sh:property [ sh:path e:p ; sh:class e:C ; sh:maxCount 1 ] .";
+    let reads = |n: usize| {
+        let graph: String = (0..n).map(|n| format!("e:n{n} a e:C ; e:p e:n{} .\n", n + 1)).collect();
+        after(shapes, &graph, &format!("{graph} e:n5 e:p e:n9 .")).1.reads
+    };
+    assert_eq!(reads(100), reads(10_000));
+}

@@ -1,0 +1,191 @@
+//! Random shapes, graphs and changes over a few names, so that they meet often. In Turtle.
+
+use proptest::prelude::*;
+
+use crate::graph::Graph;
+use crate::turtle;
+
+const PREFIXES: &str = "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix e: <urn:e:> .
+    @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+    @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n";
+
+pub(crate) fn read(text: &str) -> Graph {
+    turtle::parse(&format!("{PREFIXES}{text}")).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn one_of(names: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
+    prop::sample::select(names).prop_map(str::to_owned)
+}
+
+fn predicate() -> impl Strategy<Value = String> + Clone {
+    one_of(&["e:p", "e:q", "e:r"])
+}
+
+fn class() -> impl Strategy<Value = String> + Clone {
+    one_of(&["e:C", "e:D", "e:E"])
+}
+
+fn node() -> impl Strategy<Value = String> + Clone {
+    one_of(&["e:a", "e:b", "e:c", "e:d", "e:f"])
+}
+
+fn literal() -> impl Strategy<Value = String> + Clone {
+    one_of(&[
+        "1",
+        "2",
+        "\"x\"",
+        "\"xy\"",
+        "\"x\"@en",
+        "\"y\"@en",
+        "\"z\"@de-AT",
+        "1.5",
+        "\"n\"^^xsd:integer",
+        "true",
+    ])
+}
+
+fn any_node() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![4 => node(), 1 => class(), 1 => literal()]
+}
+
+/// A path of any form, nested at most three deep.
+fn path() -> impl Strategy<Value = String> + Clone {
+    predicate().boxed().prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            3 => inner.clone().prop_map(|p| format!("[ sh:inversePath {p} ]")),
+            3 => (inner.clone(), inner.clone()).prop_map(|(p, q)| format!("( {p} {q} )")),
+            2 => (inner.clone(), inner.clone()).prop_map(|(p, q)| format!("[ sh:alternativePath ( {p} {q} ) ]")),
+            2 => inner.clone().prop_map(|p| format!("[ sh:zeroOrMorePath {p} ]")),
+            1 => inner.clone().prop_map(|p| format!("[ sh:oneOrMorePath {p} ]")),
+            1 => inner.prop_map(|p| format!("[ sh:zeroOrOnePath {p} ]")),
+        ]
+    })
+}
+
+/// A constraint that stands on any shape and has no shape inside.
+fn plain_constraint() -> impl Strategy<Value = String> + Clone {
+    let values = prop::collection::vec(any_node(), 1..4);
+    prop_oneof![
+        3 => class().prop_map(|c| format!("sh:class {c}")),
+        1 => one_of(&["xsd:integer", "xsd:string", "xsd:decimal", "rdf:langString"])
+            .prop_map(|d| format!("sh:datatype {}", d.replace("rdf:", "<http://www.w3.org/1999/02/22-rdf-syntax-ns#") + if d.starts_with("rdf:") { ">" } else { "" })),
+        1 => one_of(&["sh:IRI", "sh:Literal", "sh:IRIOrLiteral", "sh:BlankNode"]).prop_map(|k| format!("sh:nodeKind {k}")),
+        1 => one_of(&["sh:minInclusive 2", "sh:maxExclusive 2", "sh:minExclusive 1", "sh:maxInclusive 1.5"]),
+        1 => one_of(&["sh:minLength 2", "sh:maxLength 7", "sh:pattern \"^u.*[abx]$\""]),
+        1 => one_of(&["sh:languageIn ( \"en\" )", "sh:languageIn ( \"de\" )"]),
+        2 => any_node().prop_map(|v| format!("sh:hasValue {v}")),
+        2 => values.prop_map(|v| format!("sh:in ( {} )", v.join(" "))),
+        1 => predicate().prop_map(|p| format!("sh:equals {p}")),
+        1 => predicate().prop_map(|p| format!("sh:disjoint {p}")),
+        2 => prop::collection::vec(predicate(), 1..3)
+            .prop_map(|p| format!("sh:closed true ; sh:ignoredProperties ( {} )", p.join(" "))),
+    ]
+}
+
+/// A constraint that needs a path.
+fn path_constraint() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![
+        2 => (0..3_u8).prop_map(|n| format!("sh:minCount {n}")),
+        2 => (0..3_u8).prop_map(|n| format!("sh:maxCount {n}")),
+        1 => Just("sh:uniqueLang true".to_owned()),
+        1 => predicate().prop_map(|p| format!("sh:lessThan {p}")),
+        1 => predicate().prop_map(|p| format!("sh:lessThanOrEquals {p}")),
+    ]
+}
+
+/// Constraints of which none stands twice where only one may.
+fn body(constraints: Vec<String>) -> String {
+    let mut seen = std::collections::BTreeSet::new();
+    let once = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
+    let many = ["sh:class", "sh:hasValue", "sh:node", "sh:property", "sh:not", "sh:or", "sh:and", "sh:xone"];
+    let kept: Vec<String> = constraints
+        .into_iter()
+        .filter(|text| seen.insert(once(text)) || many.contains(&once(text).as_str()))
+        .collect();
+    kept.join(" ; ")
+}
+
+/// The inside of a shape, `[` and `]` left out: with a path or without.
+fn inside() -> impl Strategy<Value = String> + Clone {
+    let leaf = prop::collection::vec(plain_constraint(), 1..3).prop_map(body);
+    leaf.boxed().prop_recursive(3, 12, 3, |inner| {
+        let property = (path(), prop::collection::vec(prop_oneof![plain_constraint(), path_constraint()], 0..3), inner.clone())
+            .prop_map(|(path, mut constraints, inside)| {
+                // A node shape inside is asked of the values.
+                constraints.push(format!("sh:node [ {inside} ]"));
+                format!("sh:property [ sh:path {path} ; {} ]", body(constraints))
+            });
+        let simple = (path(), prop::collection::vec(prop_oneof![plain_constraint(), path_constraint()], 1..4))
+            .prop_map(|(path, constraints)| format!("sh:property [ sh:path {path} ; {} ]", body(constraints)));
+        let qualified = (path(), inner.clone(), inner.clone(), 0..2_u8, any::<bool>()).prop_map(|(p, a, b, n, disjoint)| {
+            let disjoint = if disjoint { " ; sh:qualifiedValueShapesDisjoint true" } else { "" };
+            format!(
+                "sh:property [ sh:path {p} ; sh:qualifiedValueShape [ {a} ] ; sh:qualifiedMinCount {n}{disjoint} ], \
+                 [ sh:path {p} ; sh:qualifiedValueShape [ {b} ] ; sh:qualifiedMaxCount {n}{disjoint} ]"
+            )
+        });
+        prop_oneof![
+            3 => simple,
+            3 => property,
+            1 => qualified,
+            2 => inner.clone().prop_map(|i| format!("sh:not [ {i} ]")),
+            1 => inner.clone().prop_map(|i| format!("sh:node [ {i} ]")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("sh:or ( [ {a} ] [ {b} ] )")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("sh:xone ( [ {a} ] [ {b} ] )")),
+            1 => (inner.clone(), inner).prop_map(|(a, b)| format!("sh:and ( [ {a} ] [ {b} ] )")),
+        ]
+    })
+}
+
+fn target() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![
+        4 => class().prop_map(|c| format!("sh:targetClass {c}")),
+        2 => predicate().prop_map(|p| format!("sh:targetSubjectsOf {p}")),
+        2 => predicate().prop_map(|p| format!("sh:targetObjectsOf {p}")),
+        1 => prop_oneof![node(), one_of(&["e:unknown", "\"x\""])].prop_map(|n| format!("sh:targetNode {n}")),
+    ]
+}
+
+/// A shapes graph of one to three shapes with targets.
+pub(crate) fn any_shapes() -> impl Strategy<Value = Vec<String>> {
+    let shape = (prop::collection::vec(target(), 1..3), prop::collection::vec(inside(), 1..3), 0..12_u8);
+    prop::collection::vec(shape, 1..4).prop_map(|shapes| {
+        let shapes = shapes.into_iter().enumerate();
+        shapes
+            .map(|(n, (targets, insides, seldom))| {
+                let off = if seldom == 0 { " ; sh:deactivated true" } else { "" };
+                format!(
+                    "e:s{n} {} ; {}{off} .",
+                    targets.join(" ; "),
+                    body(insides.iter().flat_map(|i| split(i)).collect())
+                )
+            })
+            .collect()
+    })
+}
+
+/// The constraints of an inside, taken apart where they are joined at the outermost level.
+fn split(inside: &str) -> Vec<String> {
+    let (mut parts, mut depth, mut at) = (Vec::new(), 0_i32, String::new());
+    for word in inside.split(' ') {
+        depth += i32::try_from(word.matches(['[', '(']).count()).unwrap_or(0);
+        depth -= i32::try_from(word.matches([']', ')']).count()).unwrap_or(0);
+        if word == ";" && depth == 0 {
+            parts.push(std::mem::take(&mut at).trim().to_owned());
+        } else {
+            at.push_str(word);
+            at.push(' ');
+        }
+    }
+    parts.push(at.trim().to_owned());
+    parts
+}
+
+/// One triple, without the full stop.
+pub(crate) fn any_statement() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => (node(), predicate(), any_node()).prop_map(|(s, p, o)| format!("{s} {p} {o}")),
+        3 => (node(), class()).prop_map(|(s, c)| format!("{s} a {c}")),
+        2 => (class(), class()).prop_map(|(c, d)| format!("{c} rdfs:subClassOf {d}")),
+    ]
+}
