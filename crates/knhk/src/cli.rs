@@ -11,7 +11,7 @@ use knhk_ontology::sparql::{QUERY_ROWS, QUERY_ROWS_MAX, QUERY_STEPS, QUERY_STEPS
 #[derive(Debug, Parser)]
 #[command(name = "knhk", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Example: knhk observe --sector logistics --data DATA events.ndjson\n\n\
-Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person; the answer to an ASK query is no · 2 \
+Exit codes: 0 done (also a rejection that was ordered) · 1 a change was rejected by a stage, or waits for a person; files do not conform, or differ; the answer to an ASK query is no · 2 \
 some input went to the dead-letter file · 3 verification failed · 4 usage · 5 input or output · 6 any other error, or a \
 failed cycle. `knhk explain CODE` explains an error.")]
 pub(crate) struct Cli {
@@ -212,44 +212,33 @@ pub(crate) enum Sector {
     },
 }
 
+/// A sector of a data directory.
+#[derive(Debug, Args)]
+pub(crate) struct OfSector {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long)]
+    pub sector: Option<String>,
+}
+
 /// `knhk ontology`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ontology {
-    /// Show the current ontology as Turtle.
-    #[command(after_help = "Example: knhk ontology show --data DATA --snapshot 1.0.0 > ontology.ttl")]
-    Show {
-        #[command(flatten)]
-        data: DataDir,
-        /// Which sector; may be left out when there is only one.
-        #[arg(long)]
-        sector: Option<String>,
-        /// A version, a snapshot id, or the first digits of one. Default: the current snapshot.
-        #[arg(long)]
-        snapshot: Option<String>,
-    },
-    /// List a sector's snapshots, oldest first.
-    #[command(after_help = "Example: knhk ontology log --data DATA")]
+    /// Show what an ontology says: classes, keys, what their values must be.
+    #[command(after_help = "Example: knhk ontology show --data DATA --term Shipment")]
+    Show(OntologyShow),
+    /// List a sector's snapshots, oldest first, or draw them.
+    #[command(after_help = "Example: knhk ontology log --data DATA --as svg --output history.svg")]
     Log {
         #[command(flatten)]
-        data: DataDir,
-        /// Which sector; may be left out when there is only one.
-        #[arg(long)]
-        sector: Option<String>,
-    },
-    /// Show what changed between two snapshots, by meaning.
-    #[command(after_help = "Example: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0")]
-    Diff {
-        #[command(flatten)]
-        data: DataDir,
-        /// Which sector; may be left out when there is only one.
-        #[arg(long)]
-        sector: Option<String>,
-        /// Older snapshot: a version, or an id's first digits. Default: the parent of the newer one.
-        #[arg(long)]
-        from: Option<String>,
-        /// Newer snapshot: a version, or an id's first digits. Default: the current one.
-        #[arg(long)]
-        to: Option<String>,
+        of: OfSector,
+        /// Draw the snapshots with what made each, instead of a list.
+        #[arg(long = "as", value_enum)]
+        picture: Option<Picture>,
+        /// Where to write the picture. Default: standard output.
+        #[arg(short, long, value_name = "FILE", requires = "picture")]
+        output: Option<PathBuf>,
     },
     /// Ask a sector's ontology, with the core that it builds on, a SPARQL query.
     #[command(
@@ -257,6 +246,152 @@ pub(crate) enum Ontology {
 no to an ASK query has exit code 1."
     )]
     Query(Query),
+    /// Show what changed between two snapshots, or two ontologies in files, by meaning.
+    ///
+    /// Of snapshots: classes, keys, constraints, words and settings, what each change does to data that was valid, and the
+    /// version that all of them ask for. Of files: term by term, with what hangs on their blank nodes. How things are
+    /// declared, the order of statements and the labels of blank nodes make no difference.
+    #[command(after_help = "Example: knhk ontology diff --data DATA --from 1.0.0 --to 1.2.0\n\
+Example: knhk ontology diff --files old.ttl new.ttl --exit-code")]
+    Diff(OntologyDiff),
+    /// Write an ontology, the change between two snapshots, or the history in a format that other tools read.
+    #[command(after_help = "Example: knhk ontology export --data DATA --as jsonld --output logistics.jsonld")]
+    Export(OntologyExport),
+    /// Validate RDF files against SHACL shapes: exit code 0 when they conform, 1 when they do not.
+    #[command(
+        after_help = "Example: knhk ontology validate model.ttl --shapes shapes.ttl --with ontology.ttl"
+    )]
+    Validate(Validate),
+}
+
+/// `knhk ontology show`.
+#[derive(Debug, Args)]
+pub(crate) struct OntologyShow {
+    #[command(flatten)]
+    pub of: OfSector,
+    /// A version, a snapshot id, or the first digits of one. Default: the current snapshot.
+    #[arg(long)]
+    pub snapshot: Option<String>,
+    /// One class or key in detail, with its shape: an IRI, a name like `Order` or `Order.total`, a label, an event type.
+    #[arg(long, value_name = "TERM")]
+    pub term: Option<String>,
+    /// Another form than an overview.
+    #[arg(long = "as", value_enum, conflicts_with = "term")]
+    pub form: Option<AsTurtle>,
+}
+
+/// The other form of what is mostly shown as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AsTurtle {
+    /// RDF, as in files.
+    Turtle,
+}
+
+/// How a history is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Picture {
+    /// A picture for browsers and documents.
+    Svg,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown that draws Mermaid.
+    Mermaid,
+}
+
+/// `knhk ontology diff`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["data", "files"]))]
+pub(crate) struct OntologyDiff {
+    /// Data directory: the log, the checkpoint and the public key.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Two RDF files instead of a data directory: .ttl, .nt, .nq, .rdf, .owl or .jsonld, each also with .gz.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    pub files: Option<Vec<PathBuf>>,
+    /// Which sector; may be left out when there is only one.
+    #[arg(long, conflicts_with = "files")]
+    pub sector: Option<String>,
+    /// Older snapshot: a version, or an id's first digits. Default: the parent of the newer one.
+    #[arg(long, conflicts_with = "files")]
+    pub from: Option<String>,
+    /// Newer snapshot: a version, or an id's first digits. Default: the current one.
+    #[arg(long, conflicts_with = "files")]
+    pub to: Option<String>,
+    /// End with exit code 1 when something differs.
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `knhk ontology export`.
+#[derive(Debug, Args)]
+pub(crate) struct OntologyExport {
+    #[command(flatten)]
+    pub of: OfSector,
+    /// In which format.
+    #[arg(long = "as", value_enum)]
+    pub form: ExportAs,
+    /// Which part, in turtle, nquads and jsonld. Default: sector.
+    #[arg(long, value_enum)]
+    pub layer: Option<Layer>,
+    /// In turtle, nquads and jsonld: a version, a snapshot id, or the first digits of one. Default: the current snapshot.
+    #[arg(long)]
+    pub snapshot: Option<String>,
+    /// In kgcl: older snapshot. Default: the parent of the newer one.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// In kgcl: newer snapshot. Default: the current one.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Where to write. Default: standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Format of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportAs {
+    /// RDF for people.
+    Turtle,
+    /// Canonical N-Quads, the lines that ids are computed from.
+    Nquads,
+    /// JSON-LD 1.1 with its context.
+    Jsonld,
+    /// The change between two snapshots in the Knowledge Graph Change Language; as JSON with --format json.
+    Kgcl,
+    /// The sector's history in PROV-O, as Turtle.
+    Prov,
+}
+
+/// Part of a composed ontology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layer {
+    /// What every sector shares.
+    Core,
+    /// What the sector says.
+    Sector,
+    /// Both.
+    Composed,
+}
+
+/// `knhk ontology validate`.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// RDF files to validate: .ttl, .nt, .nq, .rdf, .owl or .jsonld, each also with .gz. Several are one graph.
+    #[arg(required = true, value_name = "DATA")]
+    pub data: Vec<PathBuf>,
+    /// RDF files with the shapes. Default: the shapes in the data.
+    #[arg(long, num_args = 1.., value_name = "SHAPES")]
+    pub shapes: Vec<PathBuf>,
+    /// RDF files that the data is looked up in (superclasses, values) and that are not validated themselves.
+    #[arg(long, num_args = 1.., value_name = "FILES")]
+    pub with: Vec<PathBuf>,
+    /// Evaluate what can be, and list every term of SHACL that is not, with how many nodes carry it. Without this a term
+    /// that is not evaluated is an error.
+    #[arg(long)]
+    pub allow_unsupported: bool,
+    /// Another form than a table: a W3C validation report.
+    #[arg(long = "as", value_enum)]
+    pub form: Option<AsTurtle>,
 }
 
 /// `knhk proposals`.
@@ -307,7 +442,7 @@ pub(crate) enum Proposals {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The change: ΔΣ as JSON (.json), or the sector's ontology as it shall be (.ttl), made from what
-    /// `knhk ontology show` prints.
+    /// `knhk ontology show --as turtle` prints.
     #[arg(value_name = "FILE")]
     pub change: PathBuf,
     #[command(flatten)]
@@ -321,7 +456,7 @@ pub(crate) struct Check {
 #[derive(Debug, Args)]
 pub(crate) struct Propose {
     /// The change: ΔΣ as JSON (.json), or the sector's ontology as it shall be (.ttl), made from what
-    /// `knhk ontology show` prints.
+    /// `knhk ontology show --as turtle` prints.
     #[arg(value_name = "FILE")]
     pub change: PathBuf,
     #[command(flatten)]

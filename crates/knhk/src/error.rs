@@ -302,6 +302,46 @@ pub(crate) enum CliError {
         /// What.
         why: String,
     },
+    /// A file name that does not say what syntax the file is in.
+    #[error(
+        "{} does not end as an RDF file does; give it the ending of its syntax: .ttl (Turtle), .nt (N-Triples), .nq (N-Quads), \
+         .rdf or .owl (RDF/XML) or .jsonld, each also with .gz",
+        path.display()
+    )]
+    UnknownSyntax {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An RDF file that cannot be used.
+    #[error("{}: {source}", path.display())]
+    InDocument {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        source: Box<knhk_ontology::OntologyError>,
+    },
+    /// Shapes were asked for, and there are none.
+    #[error(
+        "no shape in {files} has a target, so nothing would be validated; give files with shapes under --shapes"
+    )]
+    NoShapes {
+        /// Where was looked.
+        files: String,
+    },
+    /// A name that fits no term or several.
+    #[error("{why}; `knhk ontology show --data DIR` lists the terms")]
+    Term {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An option that the chosen format does not know.
+    #[error("--{option} says nothing for --as {form}; leave it out")]
+    OptionOfFormat {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        form: &'static str,
+    },
     /// A file holds no change that can be proposed.
     #[error("{} cannot be proposed: {why}", path.display())]
     Change {
@@ -364,6 +404,11 @@ impl CliError {
             Self::AmbiguousSubject { .. } => "KNHK-E1821",
             Self::NoRoom { .. } => "KNHK-E1840",
             Self::Benchmark { .. } => "KNHK-E1841",
+            Self::UnknownSyntax { .. } => "KNHK-E1860",
+            Self::InDocument { source, .. } => source.code(),
+            Self::NoShapes { .. } => "KNHK-E1861",
+            Self::Term { .. } => "KNHK-E1862",
+            Self::OptionOfFormat { .. } => "KNHK-E1863",
             Self::Change { .. } => "KNHK-E1842",
             Self::Kernel(e) => e.code(),
             Self::Storage(e) => e.code(),
@@ -393,6 +438,9 @@ impl CliError {
             | Self::SigningKeyFile { .. }
             | Self::Events { .. }
             | Self::NoRoom { .. }
+            | Self::UnknownSyntax { .. }
+            | Self::InDocument { .. }
+            | Self::NoShapes { .. }
             | Self::Output(_)
             | Self::Storage(_) => 5,
             _ => 6,

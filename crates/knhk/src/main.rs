@@ -78,7 +78,12 @@ fn main() -> ExitCode {
     };
     let stdout = io::BufWriter::new(io::stdout().lock());
     // Programs read JSON, which escapes by itself, and scripts, which hold nothing from outside; people read text.
-    let for_people = cli.format == Format::Text && !matches!(cli.command, Command::Completions { .. });
+    let for_programs = match &cli.command {
+        Command::Completions { .. } => true,
+        Command::Ontology(command) => ontology::is_for_programs(command),
+        _ => false,
+    };
+    let for_people = cli.format == Format::Text && !for_programs;
     let mut out: Box<dyn Write> = if for_people { Box::new(clean::Clean(stdout)) } else { Box::new(stdout) };
     let done = run(&cli, &mut out).and_then(|code| out.flush().map_err(CliError::Output).map(|()| code));
     match done {

@@ -1,149 +1,97 @@
-//! `knhk ontology`: a sector's ontology, its versions, and what changed between two of them.
+//! `knhk ontology`: what an ontology says, its versions, and what changed between two of them; files of others too.
 
-use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use knhk_kernel::Kernel;
-use knhk_ontology::semantic_diff::diff;
-use knhk_ontology::{History, Snapshot, SnapshotId, turtle};
-use serde::Serialize;
+use knhk_ontology::{History, Iri, Snapshot, SnapshotId};
 
-use crate::cli::{Format, Ontology};
+use crate::choice;
+use crate::cli::{Format, OfSector, Ontology};
 use crate::error::CliError;
+use crate::query;
 use crate::restore::{Restore, restore};
-use crate::table::{Table, counted, instant, short_id, shorten};
-use crate::{choice, exit, json, query};
+use crate::table::{short_id, shorten};
+
+mod diff;
+mod document;
+mod document_diff;
+mod export;
+mod log;
+mod picture;
+mod report_turtle;
+mod show;
+mod story;
+mod term;
+mod validate;
 
 /// Runs a `knhk ontology` command.
 pub(crate) fn run(command: &Ontology, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     match command {
-        Ontology::Show { data, sector, snapshot } => {
-            show(&data.data, sector.as_deref(), snapshot.as_deref(), format, out)
-        }
         Ontology::Query(args) => query::run(args, format, out),
-        Ontology::Log { data, sector } => log(&data.data, sector.as_deref(), format, out),
-        Ontology::Diff { data, sector, from, to } => {
-            diff_versions(&data.data, sector.as_deref(), from.as_deref(), to.as_deref(), format, out)
+        Ontology::Show(args) => show::run(args, format, out),
+        Ontology::Query(args) => query::run(args, format, out),
+        Ontology::Log { of, picture: None, .. } => log::run(of, format, out),
+        Ontology::Log { of, picture: Some(picture), output } => {
+            picture::run(of, *picture, output.as_deref(), out)
         }
+        Ontology::Diff(args) => match (&args.data, args.files.as_deref().unwrap_or_default()) {
+            (Some(data), _) => diff::run(data, args, format, out),
+            (None, files) => document_diff::run(files, args.exit_code, format, out),
+        },
+        Ontology::Export(args) => export::run(args, format, out),
+        Ontology::Validate(args) => validate::run(args, format, out),
     }
 }
 
-fn show(
-    dir: &Path,
-    sector: Option<&str>,
-    id: Option<&str>,
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<u8, CliError> {
-    let kernel = restore(dir, Restore::ForReading)?;
-    let sector = choice::sector(&kernel, sector)?;
-    let snapshot = snapshot(&kernel, &sector, id)?;
-    if format == Format::Text {
-        let prefixes = [(sector.as_str(), snapshot.schema.namespace.as_str())];
-        writeln!(
-            out,
-            "# {sector} {}, snapshot {}, content {}",
-            snapshot.version, snapshot.id, snapshot.content_id
-        )
-        .and_then(|()| out.write_all(turtle::write(snapshot.sigma.sector.iter(), &prefixes).as_bytes()))
-        .map_err(CliError::Output)?;
-    } else {
-        json(out, &snapshot.schema.classes.values().collect::<Vec<_>>())?;
+/// Whether a command writes what programs read, also as text.
+pub(crate) fn is_for_programs(command: &Ontology) -> bool {
+    match command {
+        Ontology::Export(_) | Ontology::Log { picture: Some(_), .. } => true,
+        Ontology::Show(args) => args.form.is_some(),
+        Ontology::Validate(args) => args.form.is_some(),
+        Ontology::Log { .. } | Ontology::Diff(_) => false,
     }
-    Ok(exit::DONE)
 }
 
-fn log(dir: &Path, sector: Option<&str>, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
-    #[derive(Serialize)]
-    struct Row {
-        snapshot_id: String,
-        content_id: String,
-        version: String,
-        promoted_at_ms: u64,
-        parents: Vec<String>,
-        current: bool,
-    }
-    let kernel = restore(dir, Restore::ForReading)?;
-    let sector = choice::sector(&kernel, sector)?;
-    let history = kernel.sector(&sector)?.history();
-    let mut rows: Vec<Row> = Vec::new();
-    for (id, version, promoted_at_ms) in history.chain() {
-        // The chain runs from the head to the first: each snapshot is the parent of the one before.
-        if let Some(child) = rows.last_mut() {
-            child.parents = vec![id.to_string()];
-        }
-        rows.push(Row {
-            snapshot_id: id.to_string(),
-            content_id: history.sigma(&id).map(|s| s.content_id().to_string()).unwrap_or_default(),
-            version: version.to_string(),
-            promoted_at_ms,
-            parents: Vec::new(),
-            current: id == history.head().id,
-        });
-    }
-    rows.reverse();
-    if format == Format::Text {
-        let mut table = Table::new(&["", "version=", "snapshot=", "content=", "in force since=", "parent="]);
-        let versions: BTreeMap<String, String> =
-            rows.iter().map(|row| (row.snapshot_id.clone(), row.version.clone())).collect();
-        let parent =
-            |id: &String| format!("{} ({})", versions.get(id).map_or("?", String::as_str), short_id(id));
-        for row in rows {
-            table.row([
-                if row.current { "*" } else { "" }.to_owned(),
-                row.version,
-                short_id(&row.snapshot_id),
-                short_id(&row.content_id),
-                instant(i64::try_from(row.promoted_at_ms).unwrap_or(i64::MAX)),
-                row.parents.first().map(parent).unwrap_or_default(),
-            ]);
-        }
-        table.write(out).map_err(CliError::Output)?;
-    } else {
-        json(out, &rows)?;
-    }
-    Ok(exit::DONE)
+/// The kernel of a data directory, and the sector that was meant.
+fn opened(of: &OfSector) -> Result<(Kernel, String), CliError> {
+    let kernel = restore(&of.data.data, Restore::ForReading)?;
+    let sector = choice::sector(&kernel, of.sector.as_deref())?;
+    Ok((kernel, sector))
 }
 
-fn diff_versions(
-    dir: &Path,
-    sector: Option<&str>,
+/// Both ends of a change: what was asked for, or the current snapshot and its parent.
+fn ends(
+    kernel: &Kernel,
+    sector: &str,
     from: Option<&str>,
     to: Option<&str>,
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<u8, CliError> {
-    let kernel = restore(dir, Restore::ForReading)?;
-    let sector = choice::sector(&kernel, sector)?;
-    let newer = snapshot(&kernel, &sector, to)?;
+) -> Result<(Snapshot, Snapshot), CliError> {
+    let newer = snapshot(kernel, sector, to)?;
     let older = match (from, newer.parents.first()) {
-        (Some(from), _) => snapshot(&kernel, &sector, Some(from))?,
-        (None, Some(parent)) => snapshot(&kernel, &sector, Some(&parent.to_string()))?,
+        (Some(from), _) => snapshot(kernel, sector, Some(from))?,
+        (None, Some(parent)) => snapshot(kernel, sector, Some(&parent.to_string()))?,
         (None, None) => newer.clone(),
     };
-    let changes = diff(&older.schema, &newer.schema);
-    if format == Format::Text {
-        let history = kernel.sector(&sector)?.history();
-        let (from, to) = (in_words(history, &older.id), in_words(history, &newer.id));
-        writeln!(out, "{sector} {from} → {to}: {}", counted(changes.len() as u64, "change"))
-            .map_err(CliError::Output)?;
-        let mut table = Table::new(&["term<", "key<", "aspect", "old", "new", "effect="]);
-        for change in &changes {
-            table.row([
-                change.subject.rsplit_once('#').map_or(change.subject.as_str(), |(_, name)| name).to_owned(),
-                change.key.clone().unwrap_or_default(),
-                change.aspect.to_owned(),
-                change.old.clone().unwrap_or_default(),
-                change.new.clone().unwrap_or_default(),
-                format!("{:?}", change.effect).to_lowercase(),
-            ]);
-        }
-        table.write(out).map_err(CliError::Output)?;
-    } else {
-        json(out, &changes)?;
+    Ok((older, newer))
+}
+
+/// Writes a text to a file, or to where results go.
+fn deliver(text: &str, output: Option<&Path>, out: &mut dyn Write) -> Result<(), CliError> {
+    match output {
+        Some(path) => fs::write(path, text).map_err(CliError::writing(path)),
+        None => out.write_all(text.as_bytes()).map_err(CliError::Output),
     }
-    Ok(exit::DONE)
+}
+
+/// A term as people know it: what follows the sector's namespace, or its last part.
+fn name_of<'i>(iri: &'i Iri, namespace: &str) -> &'i str {
+    match iri.as_str().strip_prefix(namespace) {
+        Some(name) if !name.is_empty() => name,
+        _ => iri.local_name(),
+    }
 }
 
 /// The snapshot asked for, or the current one.

@@ -295,7 +295,7 @@ fn next_step(pattern: &Pattern) -> Option<&'static str> {
         // No likeness tells a renamed key from a lost one: a proposer must not drop a requirement on a guess.
         PatternKind::VanishedField => Some(
             "lost by mistake: mend the sender. Renamed or dropped for good: in a copy of the pack put the output of `knhk \
-             ontology show --data DIR` in place of its .ttl and .jsonld files, take the key's sh:minCount out, set its \
+             ontology export --as turtle --data DIR` in place of its .ttl and .jsonld files, take the key's sh:minCount out, set its \
              knhk:cardinality to 0..1 (or 0..*), and begin a new data directory with it",
         ),
         _ => None,

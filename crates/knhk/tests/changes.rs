@@ -8,10 +8,10 @@ use std::path::Path;
 
 use common::{example, json, observe, run};
 
-/// The logistics sector after its example events, and its ontology as `knhk ontology show` prints it.
+/// The logistics sector after its example events, and its ontology as `knhk ontology show --as turtle` prints it.
 fn logistics(dir: &Path) -> String {
     observe(dir, "logistics", &[&example("events-normal.ndjson")]);
-    let (code, turtle, err) = run(dir, &["ontology", "show", "--data", "data"]);
+    let (code, turtle, err) = run(dir, &["ontology", "show", "--as", "turtle", "--data", "data"]);
     assert_eq!(code, 0, "{err}");
     turtle
 }
@@ -46,11 +46,11 @@ fn an_edited_ontology_is_checked_without_a_trace_and_then_promoted() {
     assert_eq!(told["next_version"], "1.1.0");
     let (code, out, err) = run(dir.path(), &["replay", "data"]);
     assert_eq!(code, 0, "{out}{err}");
-    let (_, shown, _) = run(dir.path(), &["ontology", "show", "--data", "data"]);
+    let (_, shown, _) = run(dir.path(), &["ontology", "show", "--as", "turtle", "--data", "data"]);
     assert!(shown.contains("\"40000\"^^xsd:decimal"), "{shown}");
     let (code, _, _) = run(dir.path(), &["rollback", "--data", "data"]);
     assert_eq!(code, 0);
-    let (_, shown, _) = run(dir.path(), &["ontology", "show", "--data", "data"]);
+    let (_, shown, _) = run(dir.path(), &["ontology", "show", "--as", "turtle", "--data", "data"]);
     let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
     assert_eq!(body(&shown), body(&turtle), "back to the letter");
 }

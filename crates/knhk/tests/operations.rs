@@ -482,9 +482,12 @@ fn a_required_key_renamed_to_an_unlike_name_gets_a_next_step_that_works() {
     let (_, report) = json(dir.path(), &["observe", "--sector", "./shop", "--data", "data", "new.ndjson"]);
     let vanished = list(&report, "patterns").iter().find(|p| p["kind"] == "vanished_field").unwrap();
     assert_eq!(vanished["path"], "code");
-    assert!(vanished["next"].as_str().unwrap().contains("knhk ontology show --data DIR"), "{vanished}");
+    assert!(
+        vanished["next"].as_str().unwrap().contains("knhk ontology export --as turtle --data DIR"),
+        "{vanished}"
+    );
     // The step, as it is told.
-    let (_, turtle, _) = run(dir.path(), &["ontology", "show", "--data", "data"]);
+    let (_, turtle, _) = run(dir.path(), &["ontology", "export", "--as", "turtle", "--data", "data"]);
     let optional = turtle.split("\n\n").map(|block| match block.split(' ').next() {
         Some("shop:OrderEvent.code") => block.replace("knhk:cardinality \"1\"", "knhk:cardinality \"0..1\""),
         Some("shop:OrderEvent.code-shape") => block.replace("    sh:minCount 1 ;\n", ""),
@@ -621,7 +624,7 @@ fn a_snapshot_is_shown_and_chosen_by_its_version() {
     let (_, out, _) = run(dir.path(), &["ontology", "log", "--data", "data"]);
     assert!(out.lines().any(|line| line.contains("1.1.0") && line.contains("1.0.0 (")), "{out}");
     let (code, shown, _) = run(dir.path(), &["ontology", "show", "--data", "data", "--snapshot", "1.1.0"]);
-    assert!(code == 0 && shown.starts_with("# logistics 1.1.0, snapshot "), "{shown}");
+    assert!(code == 0 && shown.starts_with("logistics 1.1.0, in force since "), "{shown}");
     let (code, out, _) = run(dir.path(), &["rollback", "--data", "data", "--to", "1.0.0"]);
     assert!(code == 0 && out.contains("the content of version 1.0.0 ("), "{out}");
     let (_, out, _) = run(dir.path(), &["ontology", "diff", "--data", "data"]);

@@ -29,6 +29,27 @@ pub enum OntologyError {
         /// What the parser found.
         message: String,
     },
+    /// A document in another syntax than Turtle that does not parse.
+    #[error("{at}{message}; mend the {syntax} there, or give the file the ending of the syntax it is in")]
+    Document {
+        /// The syntax, by its name.
+        syntax: &'static str,
+        /// Where, e.g. `line 3: `; empty when the parser does not say.
+        at: String,
+        /// What the parser found.
+        message: String,
+    },
+    /// Blank nodes that cannot be told apart by a bounded amount of work.
+    #[error(
+        "{nodes} blank nodes refer to each other in circles and look so alike that telling them apart takes more than \
+         {max} steps; give some of them IRIs"
+    )]
+    BlankNodes {
+        /// How many are in the circle.
+        nodes: usize,
+        /// The limit, in steps.
+        max: u64,
+    },
     /// A term that this program does not evaluate, where it would be taken to hold.
     #[error(
         "not supported: `{term}` on `{subject}`; remove it or state it with the terms of the ontology format"
@@ -138,7 +159,7 @@ pub enum OntologyError {
         problem: String,
     },
     /// A snapshot that the history does not hold.
-    #[error("there is no snapshot `{id}` in this history; list what there is with `knhk ontology show`")]
+    #[error("there is no snapshot `{id}` in this history; list what there is with `knhk ontology log`")]
     UnknownSnapshot {
         /// The id asked for.
         id: String,
@@ -214,6 +235,8 @@ impl OntologyError {
             Self::QueryRefused { .. } => "KNHK-E1331",
             Self::QueryTooCostly { .. } => "KNHK-E1332",
             Self::QueryStopped => "KNHK-E1333",
+            Self::Document { .. } => "KNHK-E1350",
+            Self::BlankNodes { .. } => "KNHK-E1351",
         }
     }
 

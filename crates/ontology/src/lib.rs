@@ -23,16 +23,21 @@
 //! # Ok::<(), knhk_ontology::OntologyError>(())
 //! ```
 
+pub mod blank_nodes;
 pub mod classification;
 pub mod context;
 pub mod core_ontology;
 pub mod decimal;
 pub mod delta;
+pub mod document;
+pub mod document_diff;
 pub mod error;
+pub mod export;
 pub mod graph;
 pub mod history;
 pub mod index;
 pub mod iri;
+pub mod left_out;
 pub mod lowering;
 pub mod pack;
 pub mod reading;

@@ -61,6 +61,14 @@ pub fn diff(old: &Schema, new: &Schema) -> Vec<SemanticChange> {
     changes.found
 }
 
+/// What differs between two states of one property of `class`, in order.
+pub(crate) fn property_differences(class: &str, old: &Property, new: &Property) -> Vec<SemanticChange> {
+    let mut changes = Changes { found: Vec::new() };
+    changes.property((class, Some(&new.key)), old, new);
+    changes.found.sort();
+    changes.found
+}
+
 /// A property's constraints in one line, e.g. `0..1 decimal, 0 to 100`.
 fn summary(property: &Property) -> String {
     format!("{} {}", property.cardinality.as_str(), ranges(property))

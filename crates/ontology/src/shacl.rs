@@ -89,6 +89,11 @@ impl Shapes {
         self.table.shapes.is_empty()
     }
 
+    /// Whether some shape has a target; otherwise nothing is validated.
+    pub fn have_targets(&self) -> bool {
+        self.table.roots().next().is_some()
+    }
+
     /// Validates `data` against every shape that has targets.
     ///
     /// # Errors

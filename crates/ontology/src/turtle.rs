@@ -60,7 +60,8 @@ pub(crate) fn parse_line(line: &str) -> Result<Triple, OntologyError> {
     if blank { Err(bad("blank nodes have no place here; use their skolem IRIs")) } else { Ok(triple) }
 }
 
-fn syntax(error: &TurtleSyntaxError) -> OntologyError {
+/// The place and the words of a parser's error.
+pub(crate) fn syntax(error: &TurtleSyntaxError) -> OntologyError {
     let at = error.location().start;
     OntologyError::Turtle {
         line: at.line + 1,
@@ -69,7 +70,11 @@ fn syntax(error: &TurtleSyntaxError) -> OntologyError {
     }
 }
 
-fn convert(triple: oxrdf::Triple, skolem: &mut impl FnMut(&str) -> Iri) -> Result<Triple, OntologyError> {
+/// A parsed triple with its blank nodes named by `skolem`.
+pub(crate) fn convert(
+    triple: oxrdf::Triple,
+    skolem: &mut impl FnMut(&str) -> Iri,
+) -> Result<Triple, OntologyError> {
     let subject = match triple.subject {
         oxrdf::NamedOrBlankNode::NamedNode(node) => Iri::parsed(node)?,
         oxrdf::NamedOrBlankNode::BlankNode(node) => skolem(node.as_str()),

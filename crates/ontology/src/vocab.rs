@@ -6,6 +6,12 @@ use crate::iri::Iri;
 
 /// The namespace of Σ_core's terms, `knhk:`.
 pub const KNHK_NAMESPACE: &str = "urn:knhk:ns#";
+/// The namespace of RDF, `rdf:`.
+pub const RDF_NAMESPACE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+/// The namespace of RDF Schema, `rdfs:`.
+pub const RDFS_NAMESPACE: &str = "http://www.w3.org/2000/01/rdf-schema#";
+/// The namespace of OWL, `owl:`.
+pub const OWL_NAMESPACE: &str = "http://www.w3.org/2002/07/owl#";
 /// The namespace of SHACL, `sh:`.
 pub const SH_NAMESPACE: &str = "http://www.w3.org/ns/shacl#";
 /// What the IRI of a sector begins with; its name follows.
@@ -16,11 +22,26 @@ pub const SKOLEM_PREFIX: &str = "urn:knhk:sk:";
 /// Prefixes known to every reader of this project's Turtle, in order of the prefix.
 pub const PREFIXES: [(&str, &str); 6] = [
     ("knhk", KNHK_NAMESPACE),
-    ("owl", "http://www.w3.org/2002/07/owl#"),
-    ("rdf", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"),
-    ("rdfs", "http://www.w3.org/2000/01/rdf-schema#"),
+    ("owl", OWL_NAMESPACE),
+    ("rdf", RDF_NAMESPACE),
+    ("rdfs", RDFS_NAMESPACE),
     ("sh", SH_NAMESPACE),
     ("xsd", "http://www.w3.org/2001/XMLSchema#"),
+];
+
+/// Prefixes of vocabularies that ontologies of others are written in, in order of the prefix. They shorten what people
+/// read and are declared in no file of ours.
+pub const OTHER_PREFIXES: [(&str, &str); 10] = [
+    ("brick", "https://brickschema.org/schema/Brick#"),
+    ("dcat", "http://www.w3.org/ns/dcat#"),
+    ("dcterms", "http://purl.org/dc/terms/"),
+    ("foaf", "http://xmlns.com/foaf/0.1/"),
+    ("prov", "http://www.w3.org/ns/prov#"),
+    ("qudt", "http://qudt.org/schema/qudt/"),
+    ("schema", "http://schema.org/"),
+    ("skos", "http://www.w3.org/2004/02/skos/core#"),
+    ("sosa", "http://www.w3.org/ns/sosa/"),
+    ("vann", "http://purl.org/vocab/vann/"),
 ];
 
 macro_rules! terms {
@@ -44,6 +65,10 @@ terms! { "http://www.w3.org/2000/01/rdf-schema#":
 
 terms! { "http://www.w3.org/2002/07/owl#":
     OWL_CLASS = "Class", OWL_DEPRECATED = "deprecated", OWL_IMPORTS = "imports",
+}
+
+terms! { "http://www.w3.org/2004/02/skos/core#":
+    SKOS_PREF_LABEL = "prefLabel",
 }
 
 terms! { "http://www.w3.org/2001/XMLSchema#":

@@ -54,16 +54,26 @@ pub(super) fn compile(graph: &Graph) -> Result<ShapeTable, OntologyError> {
 /// the same refusal.
 fn refuse_unknown(graph: &Graph) -> Result<(), OntologyError> {
     let mut worst: Option<(Iri, String, bool)> = None;
+    // Triples come by subject; what a node is costs all that it says.
+    let mut data: Option<(&Iri, bool)> = None;
     for (subject, predicate, object) in graph.borrowed() {
         let as_class = (*predicate == *vocab::RDF_TYPE).then_some(object).and_then(Term::as_iri);
         let said = [(Some(predicate), true), (as_class, false)];
         for (iri, as_predicate) in said {
             let Some(name) = iri.and_then(local) else { continue };
             let known = is_known(name);
-            if known && (!as_predicate || is_predicate(name))
-                || (as_predicate && !known && is_data(graph, subject))
-            {
+            if known && (!as_predicate || is_predicate(name)) {
                 continue;
+            }
+            if as_predicate && !known {
+                let is_data = match data {
+                    Some((node, is_data)) if node == subject => is_data,
+                    _ => is_data(graph, subject),
+                };
+                data = Some((subject, is_data));
+                if is_data {
+                    continue;
+                }
             }
             let found = (subject.clone(), name.to_owned(), known);
             if worst.as_ref().is_none_or(|worst| found < *worst) {
