@@ -29,7 +29,6 @@ mod validate;
 /// Runs a `knhk ontology` command.
 pub(crate) fn run(command: &Ontology, format: Format, out: &mut dyn Write) -> Result<u8, CliError> {
     match command {
-        Ontology::Query(args) => query::run(args, format, out),
         Ontology::Show(args) => show::run(args, format, out),
         Ontology::Query(args) => query::run(args, format, out),
         Ontology::Log { of, picture: None, .. } => log::run(of, format, out),
@@ -51,7 +50,7 @@ pub(crate) fn is_for_programs(command: &Ontology) -> bool {
         Ontology::Export(_) | Ontology::Log { picture: Some(_), .. } => true,
         Ontology::Show(args) => args.form.is_some(),
         Ontology::Validate(args) => args.form.is_some(),
-        Ontology::Log { .. } | Ontology::Diff(_) => false,
+        Ontology::Log { .. } | Ontology::Diff(_) | Ontology::Query(_) => false,
     }
 }
 

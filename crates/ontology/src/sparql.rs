@@ -15,6 +15,7 @@ mod order;
 mod paths;
 mod plan;
 mod query;
+pub mod regexes;
 mod route_text;
 mod run;
 mod scope;

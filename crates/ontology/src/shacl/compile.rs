@@ -477,12 +477,9 @@ impl Compiler<'_> {
             "languageIn" => Constraint::LanguageIn(self.languages(shape, object)?),
             "in" => {
                 let list = object.as_iri().ok_or_else(|| bad(shape, "has an sh:in that is no list"))?;
-                let members = members(self.graph, shape, list)?;
-                let mut numbers =
-                    members.into_iter().map(|member| self.number(member)).collect::<Result<Vec<_>, _>>()?;
-                numbers.sort_unstable();
-                numbers.dedup();
-                Constraint::In(numbers)
+                let members: BTreeSet<Term> = members(self.graph, shape, list)?.into_iter().collect();
+                let numbers = members.into_iter().map(|member| self.number(member));
+                Constraint::In(numbers.collect::<Result<Vec<_>, _>>()?)
             }
             "closed" if is_true(said, "closed") => Constraint::Closed { allowed: self.allowed(shape, said)? },
             "ignoredProperties" if !said.contains_key("closed") => {

@@ -8,13 +8,16 @@ use super::follow::Way;
 use super::literal::{compare, is_well_formed, lang_matches};
 use super::node::{Bound, UNKNOWN_FROM};
 use super::report::{Severity, Violation};
-use super::shape::{Constraint, NodeKind, Path, Shape, ShapeNo};
+use super::shape::{Constraint, NodeKind, Path, Shape, ShapeNo, TermNo};
 use super::sink::{Breach, Sink};
 use crate::error::OntologyError;
 use crate::index::{Id, Index};
 use crate::sparql::Budget;
 use crate::triple::{Literal, Term};
 use crate::vocab;
+
+/// Lists up to this length are searched one by one.
+const FEW_MEMBERS: usize = 16;
 
 /// A node with its outgoing triples, read once for all property shapes about it; in order of predicate.
 pub(super) struct Around {
@@ -129,6 +132,7 @@ impl<I: Index> Bound<'_, I> {
                 };
                 let or_equal = matches!(constraint, Constraint::LessThanOrEquals(_));
                 for value in values {
+                    self.spend(other.len())?;
                     for bound in &other {
                         let order = self.order(*value, *bound);
                         if !(order == Some(Ordering::Less) || (or_equal && order == Some(Ordering::Equal))) {
@@ -211,7 +215,8 @@ impl<I: Index> Bound<'_, I> {
             }
             Constraint::In(members) => {
                 for value in values {
-                    if !members.iter().any(|no| self.node(*no) == *value) {
+                    self.spend(members.len().min(FEW_MEMBERS))?;
+                    if !self.is_member(*value, members) {
                         fails(Breach::value(*value));
                     }
                 }
@@ -240,6 +245,15 @@ impl<I: Index> Bound<'_, I> {
             }
         }
         Ok(())
+    }
+
+    /// Long lists are searched by the text of their members, which are in that order.
+    fn is_member(&self, value: Id, members: &[TermNo]) -> bool {
+        if members.len() <= FEW_MEMBERS {
+            return members.iter().any(|no| self.node(*no) == value);
+        }
+        let found = members.binary_search_by(|no| self.table.term(*no).cmp(&self.term(value)));
+        found.is_ok()
     }
 
     fn conforms_to_none(&self, shapes: &[ShapeNo], node: Id) -> Result<bool, OntologyError> {

@@ -15,6 +15,9 @@ pub(super) const UNKNOWN_FROM: Id = 1 << 31;
 /// Most triples that one validation reads. A path closure over a hostile graph ends here.
 pub const VALIDATION_READS_MAX: u64 = 1_000_000_000;
 
+/// Most classes that are remembered as above others, each counted where it is: some tens of megabytes.
+const ABOVE_KEPT_MAX: usize = 4_000_000;
+
 /// What is known of a term of the shapes.
 #[derive(Clone, Copy)]
 enum Known {
@@ -33,6 +36,7 @@ pub(crate) struct Bound<'a, I> {
     subclass_id: Option<Id>,
     /// Class → itself and every class above it, in order.
     above: RefCell<BTreeMap<Id, Rc<[Id]>>>,
+    above_kept: Cell<usize>,
 }
 
 impl<'a, I: Index> Bound<'a, I> {
@@ -45,6 +49,7 @@ impl<'a, I: Index> Bound<'a, I> {
             type_id: index.id_of(&Term::Iri(vocab::RDF_TYPE.clone())),
             subclass_id: index.id_of(&Term::Iri(vocab::RDFS_SUB_CLASS_OF.clone())),
             above: RefCell::default(),
+            above_kept: Cell::new(0),
         }
     }
 
@@ -132,6 +137,12 @@ impl<'a, I: Index> Bound<'a, I> {
             self.close(&mut found, |node| self.objects(node, subclass))?;
         }
         let found: Rc<[Id]> = found.into();
+        let kept = self.above_kept.get() + found.len();
+        if kept > ABOVE_KEPT_MAX {
+            // A long chain of classes: what is asked again is looked up again, and counted again.
+            self.above.borrow_mut().clear();
+        }
+        self.above_kept.set(if kept > ABOVE_KEPT_MAX { found.len() } else { kept });
         self.above.borrow_mut().insert(class, Rc::clone(&found));
         Ok(found)
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::graph::Graph;
 use crate::turtle;
 
-const PREFIXES: &str = "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix e: <urn:e:> .
+pub(crate) const PREFIXES: &str = "@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix e: <urn:e:> .
     @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
     @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n";
 
@@ -48,8 +48,37 @@ fn any_node() -> impl Strategy<Value = String> + Clone {
     prop_oneof![4 => node(), 1 => class(), 1 => literal()]
 }
 
+/// Paths in Turtle.
+pub(crate) type Paths = BoxedStrategy<String>;
+
+/// What shapes are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind {
+    pub paths: Paths,
+    /// Also what other engines read otherwise: `sh:closed` on property shapes and beside complex paths, several
+    /// `sh:not` of one shape.
+    pub all_forms: bool,
+    /// Values of paths have shapes of their own.
+    pub shapes_of_values: bool,
+}
+
+/// Paths with neither inverses of paths nor sequences within paths; with `sequences`, also sequences at the outermost.
+pub(crate) fn flat_paths(sequences: bool) -> Paths {
+    let step = prop_oneof![
+        3 => predicate(),
+        2 => predicate().prop_map(|p| format!("[ sh:inversePath {p} ]")),
+    ];
+    let ways = (step.clone(), step.clone()).prop_map(|(p, q)| format!("[ sh:alternativePath ( {p} {q} ) ]"));
+    let once = prop_oneof![3 => step, 1 => ways];
+    let repeated = (one_of(&["zeroOrMore", "zeroOrOne"]), once.clone())
+        .prop_map(|(how, p)| format!("[ sh:{how}Path {p} ]"));
+    let part = prop_oneof![4 => once, 1 => repeated];
+    let parts = (part.clone(), part.clone()).prop_map(|(p, q)| format!("( {p} {q} )"));
+    if sequences { prop_oneof![3 => part, 1 => parts].boxed() } else { part.boxed() }
+}
+
 /// A path of any form, nested at most three deep.
-fn path() -> impl Strategy<Value = String> + Clone {
+pub(crate) fn any_paths() -> Paths {
     predicate().boxed().prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
             3 => inner.clone().prop_map(|p| format!("[ sh:inversePath {p} ]")),
@@ -60,6 +89,7 @@ fn path() -> impl Strategy<Value = String> + Clone {
             1 => inner.prop_map(|p| format!("[ sh:zeroOrOnePath {p} ]")),
         ]
     })
+    .boxed()
 }
 
 /// A constraint that stands on any shape and has no shape inside.
@@ -106,28 +136,37 @@ fn body(constraints: Vec<String>) -> String {
 }
 
 /// The inside of a shape, `[` and `]` left out: with a path or without.
-fn inside() -> impl Strategy<Value = String> + Clone {
+fn inside(kind: &Kind) -> impl Strategy<Value = String> + Clone + use<> {
+    let Kind { paths: path, all_forms, shapes_of_values } = kind.clone();
+    let on_path = plain_constraint().prop_map(move |text| match text.split_once(" ; ") {
+        Some(("sh:closed true", _)) if !all_forms => "sh:nodeKind sh:IRI".to_owned(),
+        _ => text,
+    });
     let leaf = prop::collection::vec(plain_constraint(), 1..3).prop_map(body);
-    leaf.boxed().prop_recursive(3, 12, 3, |inner| {
-        let property = (path(), prop::collection::vec(prop_oneof![plain_constraint(), path_constraint()], 0..3), inner.clone())
+    leaf.boxed().prop_recursive(3, 12, 3, move |inner| {
+        let property = (path.clone(), prop::collection::vec(prop_oneof![on_path.clone(), path_constraint()], 0..3), inner.clone())
             .prop_map(|(path, mut constraints, inside)| {
                 // A node shape inside is asked of the values.
                 constraints.push(format!("sh:node [ {inside} ]"));
                 format!("sh:property [ sh:path {path} ; {} ]", body(constraints))
             });
-        let simple = (path(), prop::collection::vec(prop_oneof![plain_constraint(), path_constraint()], 1..4))
+        let simple = (path.clone(), prop::collection::vec(prop_oneof![on_path.clone(), path_constraint()], 1..4))
             .prop_map(|(path, constraints)| format!("sh:property [ sh:path {path} ; {} ]", body(constraints)));
-        let qualified = (path(), inner.clone(), inner.clone(), 0..2_u8, any::<bool>()).prop_map(|(p, a, b, n, disjoint)| {
+        let qualified = (path.clone(), inner.clone(), inner.clone(), 0..2_u8, any::<bool>()).prop_map(|(p, a, b, n, disjoint)| {
             let disjoint = if disjoint { " ; sh:qualifiedValueShapesDisjoint true" } else { "" };
             format!(
                 "sh:property [ sh:path {p} ; sh:qualifiedValueShape [ {a} ] ; sh:qualifiedMinCount {n}{disjoint} ], \
                  [ sh:path {p} ; sh:qualifiedValueShape [ {b} ] ; sh:qualifiedMaxCount {n}{disjoint} ]"
             )
         });
+        let deep = if shapes_of_values {
+            prop_oneof![3 => property, 1 => qualified].boxed()
+        } else {
+            simple.clone().boxed()
+        };
         prop_oneof![
             3 => simple,
-            3 => property,
-            1 => qualified,
+            4 => deep,
             2 => inner.clone().prop_map(|i| format!("sh:not [ {i} ]")),
             1 => inner.clone().prop_map(|i| format!("sh:node [ {i} ]")),
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("sh:or ( [ {a} ] [ {b} ] )")),
@@ -148,17 +187,36 @@ fn target() -> impl Strategy<Value = String> + Clone {
 
 /// A shapes graph of one to three shapes with targets.
 pub(crate) fn any_shapes() -> impl Strategy<Value = Vec<String>> {
-    let shape = (prop::collection::vec(target(), 1..3), prop::collection::vec(inside(), 1..3), 0..12_u8);
-    prop::collection::vec(shape, 1..4).prop_map(|shapes| {
+    shapes_of(&Kind { paths: any_paths(), all_forms: true, shapes_of_values: true })
+}
+
+/// The same of some kind only.
+pub(crate) fn shapes_of(kind: &Kind) -> impl Strategy<Value = Vec<String>> + use<> {
+    let shape = (prop::collection::vec(target(), 1..3), prop::collection::vec(inside(kind), 1..3), 0..12_u8);
+    let all_forms = kind.all_forms;
+    prop::collection::vec(shape, 1..4).prop_map(move |shapes| {
         let shapes = shapes.into_iter().enumerate();
         shapes
             .map(|(n, (targets, insides, seldom))| {
                 let off = if seldom == 0 { " ; sh:deactivated true" } else { "" };
-                format!(
-                    "e:s{n} {} ; {}{off} .",
-                    targets.join(" ; "),
-                    body(insides.iter().flat_map(|i| split(i)).collect())
-                )
+                let mut parts: Vec<String> = insides.iter().flat_map(|i| split(i)).collect();
+                let has_complex_path = |part: &String| {
+                    part.starts_with("sh:property") && !part.starts_with("sh:property [ sh:path e:")
+                };
+                if !all_forms && parts.iter().any(has_complex_path) {
+                    parts.retain(|part| !part.starts_with("sh:closed") && !part.starts_with("sh:ignored"));
+                }
+                if let (false, Some(at)) =
+                    (all_forms, parts.iter().position(|part| part.starts_with("sh:not")))
+                {
+                    let first = parts.remove(at);
+                    parts.retain(|part| !part.starts_with("sh:not"));
+                    parts.push(first);
+                }
+                if parts.is_empty() {
+                    parts.push("sh:nodeKind sh:IRI".to_owned());
+                }
+                format!("e:s{n} {} ; {}{off} .", targets.join(" ; "), body(parts))
             })
             .collect()
     })

@@ -149,7 +149,7 @@ pub enum Constraint {
     },
     /// `sh:hasValue`.
     HasValue(TermNo),
-    /// `sh:in`.
+    /// `sh:in`, in order of text.
     In(Vec<TermNo>),
     /// `sh:sparql`.
     Sparql(Arc<SparqlConstraint>),

@@ -1,5 +1,6 @@
 //! What is refused, and what is found.
 
+mod differential;
 mod w3c;
 
 use super::*;

@@ -16,10 +16,6 @@ use crate::vocab;
 
 /// Longest text that an operator may make, in bytes.
 pub const QUERY_TEXT_BYTES_MAX: usize = 1 << 20;
-/// Longest text that a regular expression is applied to, and longest expression, in bytes.
-pub const QUERY_REGEX_TEXT_BYTES_MAX: usize = 16 << 10;
-/// Longest regular expression, in bytes.
-pub const QUERY_REGEX_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of argument text that count as one step.
 const BYTES_OF_A_STEP: usize = 256;
@@ -141,36 +137,30 @@ impl<I: Index> Run<'_, '_, I> {
 
     /// Applies an operator to terms, once it is known to be affordable.
     pub(crate) fn apply(&self, operator: &Operator, terms: &[Term]) -> Result<Option<Term>, OntologyError> {
-        let lengths: Vec<usize> = terms.iter().map(length).collect();
-        let total: usize = lengths.iter().sum();
+        let total: usize = terms.iter().map(|term| text(term).len()).sum();
         self.budget.step(u64::try_from(1 + total / BYTES_OF_A_STEP).unwrap_or(u64::MAX))?;
         if let Operator::Function(function) = operator {
-            match (function, terms, lengths.as_slice()) {
-                (Function::IsIri, [term], _) => {
+            match (function, terms) {
+                (Function::IsIri, [term]) => {
                     return Ok(Some(boolean(term.as_iri().is_some() && !is_blank(term))));
                 }
-                (Function::IsBlank, [term], _) => return Ok(Some(boolean(is_blank(term)))),
-                (Function::IsLiteral, [term], _) => return Ok(Some(boolean(term.as_literal().is_some()))),
-                (Function::Str, [term], _) if !is_blank(term) => {
+                (Function::IsBlank, [term]) => return Ok(Some(boolean(is_blank(term)))),
+                (Function::IsLiteral, [term]) => return Ok(Some(boolean(term.as_literal().is_some()))),
+                (Function::Str, [term]) if !is_blank(term) => {
                     return Ok(Some(Literal::string(text(term)).into()));
                 }
-                (Function::Datatype, [Term::Literal(literal)], _) => {
+                (Function::Datatype, [Term::Literal(literal)]) => {
                     return Ok(Some(literal.datatype().clone().into()));
                 }
-                (Function::Lang, [Term::Literal(literal)], _) => {
+                (Function::Lang, [Term::Literal(literal)]) => {
                     return Ok(Some(Literal::string(literal.language().unwrap_or_default()).into()));
                 }
                 (Function::Concat, ..) => self.check_text(total)?,
                 (Function::UCase | Function::LCase | Function::EncodeForUri, ..) => {
                     self.check_text(total * 3)?;
                 }
-                (Function::Regex, _, [text, pattern, ..]) => self.check_regex(*text, *pattern, terms)?,
-                (Function::Replace, _, [text, pattern, replacement, ..]) => {
-                    self.check_regex(*text, *pattern, terms)?;
-                    // A match, of which there is at most one more than there are bytes, is replaced by at most the
-                    // replacement and what it refers to; references are two bytes long.
-                    self.check_text(text + 2 * (text + 1) * replacement)?;
-                }
+                (Function::Regex, ..) => return Ok(self.regex(terms)?.map(boolean)),
+                (Function::Replace, ..) => return self.replace(terms),
                 _ => {}
             }
         }
@@ -189,27 +179,6 @@ impl<I: Index> Run<'_, '_, I> {
         }
         self.budget.step(u64::try_from(bytes / BYTES_OF_A_STEP).unwrap_or(u64::MAX))
     }
-
-    fn check_regex(
-        &self,
-        text_bytes: usize,
-        pattern_bytes: usize,
-        terms: &[Term],
-    ) -> Result<(), OntologyError> {
-        for (what, bytes, max) in [
-            ("bytes of text for a regular expression", text_bytes, QUERY_REGEX_TEXT_BYTES_MAX),
-            ("bytes in a regular expression", pattern_bytes, QUERY_REGEX_BYTES_MAX),
-        ] {
-            if bytes > max {
-                return Err(OntologyError::QueryTooCostly { what, max: max.try_into().unwrap_or(u64::MAX) });
-            }
-        }
-        // A counted repetition may make the pattern as large as the engine lets it become.
-        let repeats = terms.get(1).is_some_and(|pattern| text(pattern).contains('{'));
-        let size = if repeats { 4_096 } else { pattern_bytes };
-        let cost = 64 + size + text_bytes * (1 + size) / 128;
-        self.budget.step(u64::try_from(cost).unwrap_or(u64::MAX))
-    }
 }
 
 fn boolean(value: bool) -> Term {
@@ -226,10 +195,6 @@ fn text(term: &Term) -> &str {
         Term::Iri(iri) => iri.as_str(),
         Term::Literal(literal) => literal.value(),
     }
-}
-
-fn length(term: &Term) -> usize {
-    text(term).len()
 }
 
 /// The operator on as many variables, with their names; without one, the variable itself.

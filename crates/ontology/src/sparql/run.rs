@@ -9,6 +9,7 @@ use crate::sparql::budget::{Budget, Held};
 use crate::sparql::joins::Kept;
 use crate::sparql::order::Key;
 use crate::sparql::plan::{Node, Plan, Pos, Slot};
+use crate::sparql::regexes::Compiled;
 use crate::triple::Term;
 
 /// A term while a query runs: numbered by the index, or one that no triple ever had. Equal terms have equal values.
@@ -45,6 +46,7 @@ pub(crate) struct Run<'r, 's, I: Index> {
     constants: Vec<Val>,
     made: RefCell<Made>,
     texts: RefCell<Held<'r, 's>>,
+    pub(super) regexes: Compiled,
 }
 
 /// What a value in a row, a set or a map is counted as, in bytes.
@@ -59,6 +61,7 @@ impl<'r, 's, I: Index> Run<'r, 's, I> {
             constants: Vec::new(),
             made: RefCell::default(),
             texts: RefCell::new(budget.hold()),
+            regexes: Compiled::default(),
         };
         run.constants = plan.constants.iter().map(|term| run.value(term)).collect::<Result<_, _>>()?;
         Ok(run)

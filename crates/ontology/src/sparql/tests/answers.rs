@@ -59,6 +59,24 @@ fn a_literal_keeps_the_form_it_was_written_in() {
 }
 
 #[test]
+fn replacements_name_groups_as_xpath_has_it() {
+    let index = small::read("@prefix : <urn:x:> . :a :q 1 .");
+    for (call, expected) in [
+        ("REPLACE('abcd', 'b(.)', '[$1a]')", "\"a[ca]d\""),
+        ("REPLACE('ab'@en, 'B', 'x', 'i')", "\"ax\"@en"),
+        ("REPLACE('a.b', '.', '$', 'q')", "\"a$b\""),
+        (r"REPLACE('ab', 'b', '\\\\\\$')", "\"a\\\\$\""),
+        ("REPLACE('ab', 'b', '$')", "-"),
+        ("REPLACE('ab', 'x*', 'y')", "-"),
+        ("REGEX('ab', '(', '')", "-"),
+        ("REGEX('ab', 'A', 'i')", "\"true\"^^<http://www.w3.org/2001/XMLSchema#boolean>"),
+        ("REGEX(1, '1')", "-"),
+    ] {
+        assert_eq!(rows(&index, &format!("SELECT ({call} AS ?x) {{}}")), [expected], "{call}");
+    }
+}
+
+#[test]
 fn skolem_iris_answer_as_the_blank_nodes_they_stand_for() {
     let index = small::read(PEOPLE);
     assert_eq!(
