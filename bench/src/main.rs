@@ -20,6 +20,7 @@ mod durable;
 mod postgres;
 mod processes;
 mod rocksdb;
+mod stages;
 
 /// What every program here gives back when something fails.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -56,6 +57,7 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("append") => append::run(),
         Some("durable") => durable::run(),
-        _ => Err("say append or durable, and --quick if less is enough".into()),
+        Some("stages") => stages::run(),
+        _ => Err("say append, durable or stages, and --quick if less is enough".into()),
     }
 }

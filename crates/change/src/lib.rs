@@ -19,6 +19,7 @@ pub mod proposal;
 pub mod propose;
 pub mod replay;
 pub mod shadow;
+mod shapes;
 pub mod stages;
 mod terms;
 mod toml_file;
