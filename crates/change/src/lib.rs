@@ -17,6 +17,8 @@ pub mod pipeline;
 pub mod policy;
 pub mod proposal;
 pub mod propose;
+#[cfg(test)]
+mod reference;
 pub mod replay;
 pub mod shadow;
 mod shapes;
