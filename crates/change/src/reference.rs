@@ -160,10 +160,10 @@ fn verdict(before: &Schema, delta: &Delta, rules: &Rules, events: &[Value]) -> B
     let comes_required =
         |at: &&(String, String)| !old.contains_key(*at) && new[*at].cardinality.is_required();
     let broken = match rules.predicate {
-        "no_removal" => places.iter().any(|at| gone(at)),
+        "no_removal" => places.iter().any(gone),
         "no_strengthening" => places.iter().any(|at| strengthens(at)),
         "no_weakening" => places.iter().any(|at| weakens(at)),
-        _ => places.iter().any(|at| comes_required(at)),
+        _ => places.iter().any(comes_required),
     };
     if broken {
         found.insert((Stage::Doctrine, Code::Predicate));

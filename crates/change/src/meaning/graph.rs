@@ -25,7 +25,7 @@ impl CompatibilityRule {
     /// Its class in the graph of a change: `RANGE_NARROWED` is `knhk:RangeNarrowed`.
     pub fn class_name(self) -> String {
         let words = self.as_str().split('_');
-        words.map(|word| format!("{}{}", &word[..1], word[1..].to_lowercase())).collect()
+        words.flat_map(|word| [word[..1].to_owned(), word[1..].to_lowercase()]).collect()
     }
 }
 
