@@ -23,6 +23,7 @@ mod processes;
 mod rocksdb;
 mod shacl;
 mod shacl_family;
+mod stages;
 
 /// What every program here gives back when something fails.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -60,6 +61,7 @@ fn main() -> Result<()> {
         Some("append") => append::run(),
         Some("durable") => durable::run(),
         Some("shacl") => shacl::run(),
-        _ => Err("say append, durable or shacl, and --quick if less is enough".into()),
+        Some("stages") => stages::run(),
+        _ => Err("say append, durable, shacl or stages, and --quick if less is enough".into()),
     }
 }

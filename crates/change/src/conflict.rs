@@ -151,9 +151,9 @@ impl ConflictReport {
 /// [`ChangeError::Composition`] for the first thing that does not.
 pub fn compose(core: &Graph, sectors: &[Layer<'_>]) -> Result<()> {
     for layer in sectors {
-        invariants::imports_core(layer).map_err(|finding| ChangeError::Composition {
-            what: format!("{}; {}", finding.message, finding.fix),
-        })?;
+        if let Some(finding) = invariants::imports_core(layer) {
+            return Err(ChangeError::Composition { what: format!("{}; {}", finding.message, finding.fix) });
+        }
     }
     let report = ConflictReport::of_composition(core, sectors);
     let Some(first) = report.conflicts.first() else { return Ok(()) };

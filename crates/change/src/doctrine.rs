@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use knhk_evidence::Hash;
-use knhk_ontology::Iri;
+use knhk_ontology::shacl::Shapes;
+use knhk_ontology::{Iri, Sigma, turtle};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calendar::{Clock, Day, Offset, local_minute};
@@ -12,6 +13,8 @@ use crate::finding::{Code, Finding, Severity};
 use crate::meaning::Meaning;
 use crate::proposal::digest;
 use crate::toml_file;
+
+mod schema;
 
 /// Most rules in one file.
 pub const RULES_MAX: usize = 1_000;
@@ -150,9 +153,10 @@ pub enum Constraint {
         #[serde(default)]
         property: Option<Iri>,
     },
-    /// A SHACL shape over the change: read, and refused when loaded, because it is not evaluated.
+    /// SHACL shapes that the change as RDF satisfies, together with the ontology after it
+    /// (`docs/formats/change-graph.md`).
     Schema {
-        /// The shape, in Turtle.
+        /// The shapes, in Turtle.
         shapes: String,
     },
 }
@@ -264,6 +268,8 @@ pub struct Facts<'a> {
     pub proposer: &'a str,
     /// Ticks of the costliest event type touched, after the change; `None` when they could not be counted.
     pub ticks: Option<u32>,
+    /// The ontology after the change; `None` while a change is only planned: then shapes say nothing yet.
+    pub after: Option<&'a Sigma>,
     /// Now, Unix ms.
     pub now_ms: i64,
 }
@@ -322,7 +328,18 @@ impl Rule {
                     "the predicate takes no `property`; say with applies_to which terms are meant"
                 })
             }
-            Constraint::Schema { .. } => Err(ChangeError::SchemaConstraint { rule: self.id.clone() }),
+            Constraint::Schema { shapes } => {
+                let admitted = turtle::parse(shapes).and_then(|graph| Shapes::compile(&graph).map(|_| graph));
+                let refuse = |why: String| ChangeError::SchemaConstraint { rule: self.id.clone(), why };
+                match admitted {
+                    Err(error) => Err(refuse(format!("{} {error}", error.code()))),
+                    // A shape without a target never finds anything.
+                    Ok(graph) if !schema::has_target(&graph) => {
+                        Err(refuse("no shape has a target, such as sh:targetClass".to_owned()))
+                    }
+                    Ok(_) => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -359,10 +376,7 @@ impl Rule {
             Constraint::Custom { predicate, property } => {
                 self.predicate(facts, *predicate, property.as_ref())
             }
-            Constraint::Schema { .. } => {
-                let message = format!("`{}` cannot be evaluated", self.name);
-                vec![self.violation(Code::Predicate, "", message).fix("use another constraint")]
-            }
+            Constraint::Schema { shapes } => schema::evaluate(self, shapes, facts),
         }
     }
 

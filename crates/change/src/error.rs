@@ -28,13 +28,15 @@ pub enum ChangeError {
         /// What is wrong and how to write it.
         what: String,
     },
-    /// A doctrine rule with a constraint of type `schema`.
+    /// A doctrine rule with shapes that are not admitted.
     #[error(
-        "doctrine rule `{rule}` has a constraint of type `schema`, which is not evaluated; write the shape into the pack's ontology, or use another constraint"
+        "the shapes of doctrine rule `{rule}` are not admitted: {why}; mend them, see docs/formats/change-graph.md"
     )]
     SchemaConstraint {
         /// The rule's id.
         rule: String,
+        /// The engine's words.
+        why: String,
     },
     /// A guard that can never be evaluated as written.
     #[error("guard `{guard}`: {what}")]

@@ -70,6 +70,16 @@ pub enum Severity {
     Error,
 }
 
+impl From<knhk_ontology::shacl::Severity> for Severity {
+    fn from(severity: knhk_ontology::shacl::Severity) -> Self {
+        match severity {
+            knhk_ontology::shacl::Severity::Violation => Self::Error,
+            knhk_ontology::shacl::Severity::Warning => Self::Warning,
+            knhk_ontology::shacl::Severity::Info => Self::Info,
+        }
+    }
+}
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// The code of a finding. The first digit is the stage; each has a page under `docs/errors/`.
@@ -143,6 +153,8 @@ codes! {
     ResourceLimit = "KNHK-S305",
     /// The change comes outside the hours of a doctrine rule.
     OutsideTimeWindow = "KNHK-S306",
+    /// The change as RDF breaks a shape of a doctrine rule.
+    ShapeOfChange = "KNHK-S307",
     /// A protected term is removed.
     ProtectedRemoved = "KNHK-S401",
     /// A protected term is redefined.

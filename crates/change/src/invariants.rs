@@ -78,7 +78,7 @@ pub fn within_sector(change: &TripleDelta, before: &Schema, after: &Sigma) -> Ve
         })
         .collect();
     let layer = Layer { name: &before.sector, namespace: &before.namespace, graph: &after.sector };
-    findings.extend(imports_core(&layer).err());
+    findings.extend(imports_core(&layer));
     let namespace = after.sector.objects(&sector, &vocab::KNHK_NAMESPACE_TERM);
     let kept = matches!(namespace.as_slice(), [Term::Literal(text)] if text.value() == before.namespace);
     if !kept {
@@ -92,24 +92,23 @@ pub fn within_sector(change: &TripleDelta, before: &Schema, after: &Sigma) -> Ve
 
 /// Q0, of one sector: it imports core and nothing else. What sectors share belongs in core: so no circle of imports can
 /// come about.
-///
-/// # Errors
-/// The finding.
-pub fn imports_core(layer: &Layer<'_>) -> Result<(), Finding> {
+pub fn imports_core(layer: &Layer<'_>) -> Option<Finding> {
     let (sector, core) =
         (format!("{}{}", vocab::SECTOR_PREFIX, layer.name), format!("{}core", vocab::SECTOR_PREFIX));
     let imported: Vec<Triple> = layer.graph.matching(None, Some(&vocab::OWL_IMPORTS), None).collect();
     let is_core = |object: &Term| object.as_iri().is_some_and(|iri| iri.as_str() == core);
     if matches!(imported.as_slice(), [only] if only.subject.as_str() == sector && is_core(&only.object)) {
-        return Ok(());
+        return None;
     }
     let mut shown: Vec<String> = imported.iter().map(|triple| triple.object.to_string()).collect();
     shown.sort();
     let message = format!("sector `{}` must import core, and nothing else", layer.name);
-    Err(HardInvariant::Q0
-        .broken(Code::OutsideSector, sector, message)
-        .change(Some(format!("<{core}>")), Some(shown.join(", ")))
-        .fix("leave owl:imports as it is; what sectors share belongs in core"))
+    Some(
+        HardInvariant::Q0
+            .broken(Code::OutsideSector, sector, message)
+            .change(Some(format!("<{core}>")), Some(shown.join(", ")))
+            .fix("leave owl:imports as it is; what sectors share belongs in core"),
+    )
 }
 
 /// Q1: the proposal's base is the head of the history or an ancestor of it, what is checked is the head itself, and

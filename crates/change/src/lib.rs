@@ -17,8 +17,11 @@ pub mod pipeline;
 pub mod policy;
 pub mod proposal;
 pub mod propose;
+#[cfg(test)]
+mod reference;
 pub mod replay;
 pub mod shadow;
+mod shapes;
 pub mod stages;
 mod terms;
 mod toml_file;

@@ -12,6 +12,7 @@ use knhk_ontology::{Iri, Triple};
 use crate::doctrine::Resource;
 
 mod comparison;
+pub mod graph;
 mod predicates;
 pub mod rules;
 mod values;

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use knhk_ontology::delta::{Delta, PropertyRef};
 use knhk_ontology::schema::{Compatibility, Schema};
-use knhk_ontology::shacl::{Report, Shapes};
+use knhk_ontology::shacl::Report;
 use knhk_ontology::snapshot::{ContentId, Snapshot, Version};
 use knhk_ontology::{OntologyError, Sigma, TripleDelta, lower};
 
@@ -24,6 +24,7 @@ use crate::finding::{Finding, Severity};
 use crate::guards::{Ground, GuardSet};
 use crate::meaning::Meaning;
 use crate::replay::Replay;
+use crate::shapes;
 use crate::window::Window;
 
 /// The ontology after the change, and what is worked out from it once, when first asked for.
@@ -270,16 +271,12 @@ impl Shadow {
                 Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
             },
-            Assertion::ConformsTo { shapes } => {
-                match Shapes::compile(shapes).and_then(|shapes| shapes.validate(&candidate.sigma.composed()))
-                {
-                    Ok(report) => report
-                        .violations()
-                        .first()
-                        .map(|violation| format!("{}: {}", violation.focus, violation.message)),
-                    Err(error) => Some(format!("{}: {error}", error.code())),
+            Assertion::ConformsTo { shapes: given } => match shapes::violations(given, &candidate.sigma) {
+                Ok(violations) => {
+                    violations.first().map(|violation| format!("{}: {}", violation.focus, violation.message))
                 }
-            }
+                Err(error) => Some(format!("{}: {error}", error.code())),
+            },
             Assertion::RollsBack => match candidate.there_and_back() {
                 Ok((undone, _)) if undone != self.base.content_id => {
                     Some("undoing the change gives other content".to_owned())

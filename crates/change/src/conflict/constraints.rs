@@ -131,7 +131,7 @@ impl Constraints {
             for said in &self.kinds {
                 let [iri, blank, literal] = said.value;
                 none(&said.side, &|term| match term {
-                    Term::Iri(node) if node.as_str().starts_with(vocab::SKOLEM_PREFIX) => blank,
+                    Term::Iri(named) if named.as_str().starts_with(vocab::SKOLEM_PREFIX) => blank,
                     Term::Iri(_) => iri,
                     Term::Literal(_) => literal,
                 });

@@ -68,6 +68,7 @@ impl World {
             approvals: &self.approvals,
             proposer: "rules/1",
             ticks: self.ticks,
+            after: None,
             now_ms: self.now_ms,
         };
         set.evaluate(&facts).into_iter().map(|finding| finding.code).collect()
@@ -254,7 +255,14 @@ fn enforcement_decides_how_grave_a_violation_is() {
         let text = rule(r#"{ type = "custom", predicate = "no_removal" }"#).replace("mandatory", enforcement);
         let set = DoctrineSet::from_toml(text.as_bytes()).unwrap();
         let meaning = meaning(&removal("Tool", "wear"));
-        let facts = Facts { meaning: &meaning, approvals: &[], proposer: "", ticks: None, now_ms: NOW_MS };
+        let facts = Facts {
+            meaning: &meaning,
+            approvals: &[],
+            proposer: "",
+            ticks: None,
+            after: None,
+            now_ms: NOW_MS,
+        };
         assert_eq!(set.evaluate(&facts)[0].severity, severity);
     }
 }
@@ -426,4 +434,60 @@ fn a_threshold_may_be_lowered_and_not_raised() {
         [Code::Predicate],
         "a value is something that can be removed"
     );
+}
+
+// --- Shapes over the change
+
+/// The findings of stage 3 under one mandatory rule with these shapes.
+fn judged(shapes: &str, delta: &Delta) -> crate::finding::StageResult {
+    let prefixes = "@prefix knhk: <urn:knhk:ns#> . @prefix sh: <http://www.w3.org/ns/shacl#> . \
+        @prefix p: <urn:knhk:plant#> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .";
+    let constraint = format!("{{ type = \"schema\", shapes = \'\'\'{prefixes} {shapes}\'\'\' }}");
+    let mut bench = Bench::new(&schema());
+    bench.doctrine = with(&constraint, "").unwrap();
+    bench.check(delta.clone()).result(crate::finding::Stage::Doctrine).clone()
+}
+
+#[test]
+fn shapes_judge_what_the_change_means_together_with_the_ontology_after_it() {
+    let bench = Bench::new(&schema());
+    let wider = bench.change("Stroke", "force", |force| force.facets.max = None);
+    let narrower = bench.change("Stroke", "force", |force| force.facets.max = Some(5.into()));
+    let no_wider = "p:S a sh:NodeShape ; sh:targetClass knhk:BoundsWidened ; \
+        sh:property [ sh:path knhk:inClass ; sh:not [ sh:hasValue p:Stroke ] ; sh:message \"too wide\" ] .";
+    let result = judged(no_wider, &wider);
+    assert!(result.failed(), "{result:?}");
+    let finding = &result.findings[0];
+    assert_eq!((finding.code, finding.path.as_str()), (Code::ShapeOfChange, iri("Stroke.force").as_str()));
+    assert!(
+        finding.message.contains("too wide") && finding.old.is_some() && finding.new.is_some(),
+        "{finding:?}"
+    );
+    assert!(!judged(no_wider, &narrower).failed());
+    // The change as a whole, and on into the ontology: every new term is labelled in capitals.
+    let whole = "p:S a sh:NodeShape ; sh:targetNode <urn:knhk:change> ; \
+        sh:property [ sh:path knhk:effect ; sh:not [ sh:hasValue \"strengthening\" ] ] .";
+    assert!(judged(whole, &narrower).failed() && !judged(whole, &wider).failed());
+    let labels = "p:S a sh:NodeShape ; sh:targetClass knhk:PropertyAdded ; \
+        sh:property [ sh:path ( knhk:about rdfs:label ) ; sh:pattern \"^[A-Z]\" ] .";
+    assert!(judged(labels, &addition("Stroke", "operator")).failed());
+    assert!(!judged(labels, &addition("Stroke", "Operator")).failed());
+    let told = no_wider.replace("sh:message", "sh:severity sh:Info ; sh:message");
+    assert!(!judged(&told, &wider).failed(), "a shape may say that it only informs");
+}
+
+#[test]
+fn shapes_that_are_not_evaluated_are_refused_when_loaded() {
+    for shapes in [
+        "",
+        "no turtle",
+        "<urn:a> <urn:b> <urn:c> .",
+        "<urn:s> a <http://www.w3.org/ns/shacl#NodeShape> ; <http://www.w3.org/ns/shacl#noSuchConstraint> 1 .",
+    ] {
+        let constraint = format!("{{ type = \"schema\", shapes = \'\'\'{shapes}\'\'\' }}");
+        assert_eq!(code(with(&constraint, "")), "KNHK-E1603", "{shapes}");
+    }
+    let page = include_str!("../../../../docs/formats/change-graph.md");
+    let rule = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    DoctrineSet::from_toml(rule.as_bytes()).unwrap();
 }

@@ -2,6 +2,7 @@
 //! table.
 
 use knhk_ontology::Iri;
+use knhk_ontology::delta::PropertyRef;
 use knhk_ontology::schema::Property;
 
 use super::{ClassChange, Meaning, PropertyChange, describe};
@@ -119,6 +120,10 @@ pub struct Classified {
     pub rule: CompatibilityRule,
     /// The class, property or node.
     pub term: Iri,
+    /// The class and key of a property.
+    pub place: Option<PropertyRef>,
+    /// The predicate of a value.
+    pub predicate: Option<Iri>,
     /// The state before, where there was one.
     pub old: Option<String>,
     /// The state after, where there is one.
@@ -194,6 +199,8 @@ impl Meaning {
             found.extend(changes.iter().map(|change| Classified {
                 rule: change.rule(),
                 term: iri.clone(),
+                place: None,
+                predicate: None,
                 old: old.clone(),
                 new: new.clone(),
             }));
@@ -206,6 +213,8 @@ impl Meaning {
             found.extend(change.rules().into_iter().map(|rule| Classified {
                 rule,
                 term: change.iri().unwrap_or(&place.domain).clone(),
+                place: Some(place.clone()),
+                predicate: None,
                 old: change.old.as_ref().map(describe),
                 new: change.new.as_ref().map(describe),
             }));
@@ -213,6 +222,8 @@ impl Meaning {
         found.extend(self.values.iter().map(|value| Classified {
             rule: CompatibilityRule::ValueChanged,
             term: value.subject.clone(),
+            place: None,
+            predicate: Some(value.predicate.clone()),
             old: value.old.clone(),
             new: value.new.clone(),
         }));

@@ -51,6 +51,7 @@ pub(super) fn parted<'p>(
             approvals: &[],
             proposer: PROPOSER,
             ticks: Some(0),
+            after: None,
             now_ms: situation.time_ms,
         };
         let findings = situation.doctrine.rules().flat_map(|rule| rule.evaluate(&facts));

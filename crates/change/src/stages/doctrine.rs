@@ -25,6 +25,7 @@ pub fn check(shadow: &Shadow, proposal: &Proposal, context: &Context<'_>) -> Sta
         meaning: candidate.meaning(),
         approvals: context.approvals,
         proposer: &proposal.content().proposer,
+        after: Some(candidate.sigma()),
         ticks: costliest_touched(shadow.base(), candidate),
         now_ms: context.now_ms,
     }));
