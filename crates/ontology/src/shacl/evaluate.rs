@@ -1,5 +1,6 @@
 //! Evaluation of one shape at one focus node (SHACL §3.4, §4).
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,33 +20,43 @@ use crate::vocab;
 /// Lists up to this length are searched one by one.
 const FEW_MEMBERS: usize = 16;
 
-/// A node with its outgoing triples, read once for all property shapes about it; in order of predicate.
+/// A node with its outgoing triples, read once for all property shapes about it, when the first one asks.
 pub(super) struct Around {
     node: Id,
-    edges: Vec<(Id, Id)>,
+    edges: OnceCell<Vec<(Id, Id)>>,
+}
+
+impl Around {
+    fn new(node: Id) -> Self {
+        Self { node, edges: OnceCell::new() }
+    }
 }
 
 impl<I: Index> Bound<'_, I> {
     /// What the shape finds at the focus node.
     pub(crate) fn evaluate(&self, no: ShapeNo, focus: Id) -> Result<Vec<Violation>, OntologyError> {
         let mut sink = Sink::list();
-        let around = self.around(focus)?;
+        let around = Around::new(focus);
         self.shape(no, focus, &around, &mut sink)?;
         Ok(sink.into_list())
     }
 
     fn conforms(&self, no: ShapeNo, node: Id) -> Result<bool, OntologyError> {
+        self.spend(0)?;
         let mut sink = Sink::first();
-        let around = self.around(node)?;
+        let around = Around::new(node);
         self.shape(no, node, &around, &mut sink)?;
         Ok(!sink.any())
     }
 
-    fn around(&self, node: Id) -> Result<Around, OntologyError> {
-        let edges: Vec<(Id, Id)> =
-            if node < UNKNOWN_FROM { self.index.outgoing(node).collect() } else { Vec::new() };
-        self.spend(edges.len())?;
-        Ok(Around { node, edges })
+    /// The node's predicates and objects, in order of predicate.
+    fn edges<'n>(&self, around: &'n Around) -> Result<&'n [(Id, Id)], OntologyError> {
+        if around.edges.get().is_none() && around.node < UNKNOWN_FROM {
+            let edges: Vec<(Id, Id)> = self.index.outgoing(around.node).collect();
+            self.spend(edges.len())?;
+            return Ok(around.edges.get_or_init(|| edges));
+        }
+        Ok(around.edges.get().map_or(&[], Vec::as_slice))
     }
 
     fn values(&self, path: Option<&Path>, around: &Around) -> Result<Vec<Id>, OntologyError> {
@@ -53,8 +64,9 @@ impl<I: Index> Bound<'_, I> {
             None => Ok(vec![around.node]),
             Some(Path::Predicate(no)) => {
                 let Some(predicate) = self.known(*no) else { return Ok(Vec::new()) };
-                let from = around.edges.partition_point(|(p, _)| *p < predicate);
-                let said = around.edges[from..].iter().take_while(|(p, _)| *p == predicate);
+                let edges = self.edges(around)?;
+                let from = edges.partition_point(|(p, _)| *p < predicate);
+                let said = edges[from..].iter().take_while(|(p, _)| *p == predicate);
                 Ok(said.map(|(_, object)| *object).collect())
             }
             Some(path) => self.follow(path, around.node, Way::Forwards),
@@ -176,7 +188,7 @@ impl<I: Index> Bound<'_, I> {
                     if *value == at.around.node {
                         self.shape(*no, *value, at.around, sink)?;
                     } else {
-                        let around = self.around(*value)?;
+                        let around = Around::new(*value);
                         self.shape(*no, *value, &around, sink)?;
                     }
                     if sink.is_done() {
@@ -205,10 +217,12 @@ impl<I: Index> Bound<'_, I> {
                     let around = if *value == at.around.node {
                         at.around
                     } else {
-                        other = self.around(*value)?;
+                        other = Around::new(*value);
                         &other
                     };
-                    for (predicate, object) in around.edges.iter().filter(|(p, _)| !allowed.contains(p)) {
+                    for (predicate, object) in
+                        self.edges(around)?.iter().filter(|(p, _)| !allowed.contains(p))
+                    {
                         fails(Breach { value: Some(*object), path: Some(*predicate), ..Breach::plain() });
                     }
                 }

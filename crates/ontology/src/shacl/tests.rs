@@ -1,5 +1,6 @@
 //! What is refused, and what is found.
 
+mod components;
 mod differential;
 mod w3c;
 
