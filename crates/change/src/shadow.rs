@@ -8,7 +8,7 @@ use knhk_ontology::delta::{Delta, PropertyRef};
 use knhk_ontology::schema::{Compatibility, Schema};
 use knhk_ontology::shacl::Report;
 use knhk_ontology::snapshot::{Snapshot, Version};
-use knhk_ontology::{Iri, OntologyError, Sigma, TripleDelta, lower};
+use knhk_ontology::{Iri, Known, OntologyError, Sigma, TripleDelta, lower};
 
 use crate::finding::{Finding, Severity};
 use crate::guards::{Ground, GuardSet};
@@ -97,8 +97,7 @@ pub struct TestResult {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     triples: TripleDelta,
-    sigma: Sigma,
-    schema: Arc<Schema>,
+    known: Known,
     meaning: Meaning,
     version: Version,
     meta: OnceLock<Result<Report, OntologyError>>,
@@ -110,15 +109,13 @@ impl Candidate {
     /// Lowers the change, applies it, and reads back what the graph then says.
     fn of(base: &Snapshot, delta: &Delta) -> Result<Self, OntologyError> {
         let triples = lower(delta, &base.sigma, &base.schema)?;
-        let sigma = base.sigma.apply(&triples)?;
-        let schema = sigma.schema()?;
-        schema.check()?;
-        let meaning = Meaning::between(&base.schema, &schema, &triples.added, &triples.removed);
+        // Reading checks what it has read.
+        let known = base.after(&triples)?;
+        let meaning = Meaning::between(&base.schema, known.schema(), &triples.added, &triples.removed);
         let version = base.version.after(meaning.effect());
         Ok(Self {
             triples,
-            sigma,
-            schema: Arc::new(schema),
+            known,
             meaning,
             version,
             meta: OnceLock::new(),
@@ -134,12 +131,17 @@ impl Candidate {
 
     /// The graphs after it.
     pub fn sigma(&self) -> &Sigma {
-        &self.sigma
+        self.known.sigma()
+    }
+
+    /// The graphs with what they say, as [`Snapshot::child_known`] takes them.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What they say about events.
     pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        self.known.schema()
     }
 
     /// What the change does.
@@ -158,7 +160,7 @@ impl Candidate {
     /// # Errors
     /// [`OntologyError`] when the shapes cannot be evaluated.
     pub fn meta_report(&self, base: &Snapshot) -> Result<&Report, &OntologyError> {
-        self.meta.get_or_init(|| base.meta_report_after(&self.sigma, &self.triples)).as_ref()
+        self.meta.get_or_init(|| base.meta_report_after(self.sigma(), &self.triples)).as_ref()
     }
 
     /// What the guards say of the change. Evaluated once: later calls give the first answer, whatever guards they pass.
@@ -167,7 +169,7 @@ impl Candidate {
             guards.evaluate(&Ground {
                 meaning: &self.meaning,
                 before: &base.schema,
-                after: &self.schema,
+                after: self.schema(),
                 graph: &base.sigma.sector,
             })
         })
@@ -175,7 +177,7 @@ impl Candidate {
 
     /// What the window says of the change. Replayed once: later calls give the first answer, whatever window they pass.
     pub fn replay(&self, base: &Snapshot, window: &Window) -> &Replay {
-        self.replay.get_or_init(|| Replay::run(window, &base.schema, &self.schema, &self.meaning))
+        self.replay.get_or_init(|| Replay::run(window, &base.schema, self.schema(), &self.meaning))
     }
 }
 
@@ -253,10 +255,10 @@ impl Shadow {
         let fails = |failed: bool, why: String| failed.then_some(why);
         match assertion {
             Assertion::ClassExists(iri) => {
-                fails(!candidate.schema.classes.contains_key(iri), format!("there is no class {iri}"))
+                fails(!candidate.schema().classes.contains_key(iri), format!("there is no class {iri}"))
             }
             Assertion::PropertyExists(place) => {
-                let class = candidate.schema.classes.get(&place.domain);
+                let class = candidate.schema().classes.get(&place.domain);
                 let found = class.is_some_and(|class| class.properties.contains_key(&place.key));
                 fails(!found, format!("{} has no key {}", place.domain, place.key))
             }
@@ -269,7 +271,7 @@ impl Shadow {
                     findings.find(|finding| finding.rule == *id && finding.severity == Severity::Error);
                 harm.map(|finding| finding.message.clone())
             }
-            Assertion::NoConflicts => candidate.schema.check().err().map(|error| error.to_string()),
+            Assertion::NoConflicts => candidate.schema().check().err().map(|error| error.to_string()),
             Assertion::Conforms => match candidate.meta_report(&self.base) {
                 Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
