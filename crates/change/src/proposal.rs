@@ -336,7 +336,8 @@ impl Approved {
             return Err(self.checked.refused("another change was promoted since it was checked"));
         }
         let now_ms = u64::try_from(now_ms).unwrap_or(0);
-        let snapshot = current.child(candidate.triples(), candidate.version(), now_ms)?;
+        let snapshot =
+            current.child_known(candidate.triples(), candidate.known(), candidate.version(), now_ms)?;
         Ok(Promotion { snapshot, delta: candidate.triples().clone() })
     }
 }

@@ -8,7 +8,7 @@ use knhk_ontology::delta::{Delta, PropertyRef};
 use knhk_ontology::schema::{Compatibility, Schema};
 use knhk_ontology::shacl::Report;
 use knhk_ontology::snapshot::{ContentId, Snapshot, Version};
-use knhk_ontology::{OntologyError, Sigma, TripleDelta, lower};
+use knhk_ontology::{Known, OntologyError, Sigma, TripleDelta, lower};
 
 mod environment;
 mod state;
@@ -31,8 +31,7 @@ use crate::window::Window;
 #[derive(Clone, Debug)]
 pub struct Candidate {
     triples: TripleDelta,
-    sigma: Sigma,
-    schema: Arc<Schema>,
+    known: Known,
     meaning: Meaning,
     version: Version,
     meta: OnceLock<Result<Report, OntologyError>>,
@@ -45,15 +44,13 @@ impl Candidate {
     /// Lowers the change, applies it, and reads back what the graph then says.
     fn of(base: &Snapshot, delta: &Delta) -> Result<Self, OntologyError> {
         let triples = lower(delta, &base.sigma, &base.schema)?;
-        let sigma = base.sigma.apply(&triples)?;
-        let schema = sigma.schema()?;
-        schema.check()?;
-        let meaning = Meaning::between(&base.schema, &schema, &triples.added, &triples.removed);
+        // Reading checks what it has read.
+        let known = base.after(&triples)?;
+        let meaning = Meaning::between(&base.schema, known.schema(), &triples.added, &triples.removed);
         let version = base.version.after(meaning.effect());
         Ok(Self {
             triples,
-            sigma,
-            schema: Arc::new(schema),
+            known,
             meaning,
             version,
             meta: OnceLock::new(),
@@ -70,12 +67,17 @@ impl Candidate {
 
     /// The graphs after it.
     pub fn sigma(&self) -> &Sigma {
-        &self.sigma
+        self.known.sigma()
+    }
+
+    /// The graphs with what they say, as [`Snapshot::child_known`] takes them.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What they say about events.
     pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        self.known.schema()
     }
 
     /// What the change does.
@@ -94,7 +96,7 @@ impl Candidate {
     /// # Errors
     /// [`OntologyError`] when the shapes cannot be evaluated.
     pub fn meta_report(&self, base: &Snapshot) -> Result<&Report, &OntologyError> {
-        self.meta.get_or_init(|| base.meta_report_after(&self.sigma, &self.triples)).as_ref()
+        self.meta.get_or_init(|| base.meta_report_after(self.sigma(), &self.triples)).as_ref()
     }
 
     /// The content after undoing the change, and after doing it again. Done once.
@@ -103,7 +105,7 @@ impl Candidate {
     /// Those of applying a change.
     pub fn there_and_back(&self) -> Result<(ContentId, ContentId), &OntologyError> {
         let done = self.there_and_back.get_or_init(|| {
-            let undone = self.sigma.apply(&self.triples.inverse())?;
+            let undone = self.sigma().apply(&self.triples.inverse())?;
             let redone = undone.apply(&self.triples)?;
             Ok((undone.content_id(), redone.content_id()))
         });
@@ -116,7 +118,7 @@ impl Candidate {
             guards.evaluate(&Ground {
                 meaning: &self.meaning,
                 before: &base.schema,
-                after: &self.schema,
+                after: self.schema(),
                 graph: &base.sigma.sector,
             })
         })
@@ -124,7 +126,7 @@ impl Candidate {
 
     /// What the window says of the change. Replayed once: later calls give the first answer, whatever window they pass.
     pub fn replay(&self, base: &Snapshot, window: &Window) -> &Replay {
-        self.replay.get_or_init(|| Replay::run(window, &base.schema, &self.schema, &self.meaning))
+        self.replay.get_or_init(|| Replay::run(window, &base.schema, self.schema(), &self.meaning))
     }
 }
 
@@ -224,14 +226,14 @@ impl Shadow {
 
     /// What a test would take, in the units of [`Test::limit`].
     fn work(&self, candidate: &Candidate, assertion: &Assertion, window: &Window) -> u64 {
-        let triples = || candidate.sigma.core.len() as u64 + candidate.sigma.sector.len() as u64;
+        let triples = || candidate.sigma().core.len() as u64 + candidate.sigma().sector.len() as u64;
         match assertion {
             Assertion::Conforms | Assertion::ConformsTo { .. } => triples(),
             Assertion::RollsBack => {
                 candidate.triples.added.len() as u64 + candidate.triples.removed.len() as u64
             }
             Assertion::Replay => {
-                let touched = candidate.meaning.touched_event_types(&self.base.schema, &candidate.schema);
+                let touched = candidate.meaning.touched_event_types(&self.base.schema, &candidate.schema());
                 touched.iter().map(|event_type| window.payloads(event_type).count() as u64).sum()
             }
             _ => 1,
@@ -247,10 +249,10 @@ impl Shadow {
         let fails = |failed: bool, why: String| failed.then_some(why);
         match &test.assertion {
             Assertion::ClassExists(iri) => {
-                fails(!candidate.schema.classes.contains_key(iri), format!("there is no class {iri}"))
+                fails(!candidate.schema().classes.contains_key(iri), format!("there is no class {iri}"))
             }
             Assertion::PropertyExists(place) => {
-                let class = candidate.schema.classes.get(&place.domain);
+                let class = candidate.schema().classes.get(&place.domain);
                 let found = class.is_some_and(|class| class.properties.contains_key(&place.key));
                 fails(!found, format!("{} has no key {}", place.domain, place.key))
             }
@@ -265,13 +267,13 @@ impl Shadow {
             }
             Assertion::NoConflicts => match self.conflicts().conflicts.first() {
                 Some(conflict) => Some(conflict.to_string()),
-                None => candidate.schema.check().err().map(|error| error.to_string()),
+                None => candidate.schema().check().err().map(|error| error.to_string()),
             },
             Assertion::Conforms => match candidate.meta_report(&self.base) {
                 Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
             },
-            Assertion::ConformsTo { shapes: given } => match shapes::violations(given, &candidate.sigma) {
+            Assertion::ConformsTo { shapes: given } => match shapes::violations(given, &candidate.sigma()) {
                 Ok(violations) => {
                     violations.first().map(|violation| format!("{}: {}", violation.focus, violation.message))
                 }
@@ -281,7 +283,7 @@ impl Shadow {
                 Ok((undone, _)) if undone != self.base.content_id => {
                     Some("undoing the change gives other content".to_owned())
                 }
-                Ok((_, redone)) if redone != candidate.sigma.content_id() => {
+                Ok((_, redone)) if redone != candidate.sigma().content_id() => {
                     Some("doing it again gives other content".to_owned())
                 }
                 Ok(_) => None,

@@ -81,16 +81,16 @@ fn rollback(
     let delta = TripleDelta::between(&head.sigma.sector, &content.sector);
     // Going back may refuse what was written since: a major step.
     let version = Version { major: head.version.major + 1, minor: 0, patch: 0 };
-    let snapshot = head.child(&delta, version, unsigned(time_ms))?;
+    let snapshot = head.child_known(&delta, &history.known(&to)?, version, unsigned(time_ms))?;
     let body = Body::RollbackExecuted(RolledBack {
         to,
         snapshot_id: snapshot.id,
         content_id: snapshot.content_id,
-        parents: snapshot.parents,
+        parents: snapshot.parents.clone(),
         version,
         promoted_at_ms: snapshot.promoted_at_ms,
         delta,
         reason: reason.to_owned(),
     });
-    Ok(vec![kernel.decide(sector, None, time_ms, &body, Outcome::Approved)?])
+    Ok(vec![kernel.decide_made(sector, None, time_ms, &body, snapshot)?])
 }

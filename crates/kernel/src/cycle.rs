@@ -325,7 +325,7 @@ pub(crate) fn check_and_promote(
     if verdict == Verdict::Promote {
         // What a promotion would write is made first: no verdict says "promote" of a change that then cannot be.
         match promotion(checked, policy_mode, &current.snapshot, time_ms) {
-            Ok(body) => promoted = Some(body),
+            Ok(made) => promoted = Some(made),
             Err(error) => {
                 verdict = Verdict::Reject { why: format!("cannot be promoted: {} {error}", error.code()) };
             }
@@ -346,8 +346,8 @@ pub(crate) fn check_and_promote(
         let body = Body::InvariantViolation(Violated { proposal: id, against, findings: violations });
         decisions.push(kernel.decide(sector, cycle, time_ms, &body, outcome)?);
     }
-    if let Some(body) = promoted {
-        decisions.push(kernel.decide(sector, cycle, time_ms, &body, Outcome::Approved)?);
+    if let Some((body, snapshot)) = promoted {
+        decisions.push(kernel.decide_made(sector, cycle, time_ms, &body, snapshot)?);
     }
     Ok((verdict, decisions))
 }
@@ -359,8 +359,13 @@ fn broken_invariants(stages: &[StageResult]) -> Vec<Finding> {
     errors.cloned().collect()
 }
 
-/// The body of the promotion of a checked change, known to fit a receipt.
-fn promotion(checked: Checked, mode: Mode, current: &Snapshot, time_ms: i64) -> Result<Body, KernelError> {
+/// The body of the promotion of a checked change, known to fit a receipt, and the snapshot it makes current.
+fn promotion(
+    checked: Checked,
+    mode: Mode,
+    current: &Snapshot,
+    time_ms: i64,
+) -> Result<(Body, Snapshot), KernelError> {
     let proposal = checked.proposal().id();
     let approved = checked.approve(current.schema.settings.promotion_policy, mode)?;
     let Promotion { snapshot, delta } = approved.promotion(current, time_ms)?;
@@ -368,13 +373,13 @@ fn promotion(checked: Checked, mode: Mode, current: &Snapshot, time_ms: i64) -> 
         proposal,
         snapshot_id: snapshot.id,
         content_id: snapshot.content_id,
-        parents: snapshot.parents,
+        parents: snapshot.parents.clone(),
         version: snapshot.version,
         promoted_at_ms: snapshot.promoted_at_ms,
         delta,
     });
     body.to_bytes()?;
-    Ok(body)
+    Ok((body, snapshot))
 }
 
 impl From<Measured> for Measurement {

@@ -205,7 +205,7 @@ impl Kernel {
     pub fn restore_receipt(&mut self, draft: &Draft, id: ReceiptId, body: &[u8]) -> Result<(), KernelError> {
         let operation = draft.operation.to_string();
         let body = Body::from_bytes(body).map_err(|error| self.other_build(&operation, error))?;
-        self.fold(draft, id, &body)
+        self.fold(draft, id, &body, None)
     }
 
     /// What cannot be read, though the log says that it is whole, was written by a build with other forms.
@@ -224,6 +224,30 @@ impl Kernel {
         body: &Body,
         outcome: Outcome,
     ) -> Result<Decision, KernelError> {
+        self.conclude(sector, cycle, time_ms, body, outcome, None)
+    }
+
+    /// The same for a promotion or rollback whose snapshot is made already, so that it is not made again.
+    pub(crate) fn decide_made(
+        &mut self,
+        sector: &str,
+        cycle: Option<&str>,
+        time_ms: i64,
+        body: &Body,
+        made: Snapshot,
+    ) -> Result<Decision, KernelError> {
+        self.conclude(sector, cycle, time_ms, body, Outcome::Approved, Some(made))
+    }
+
+    fn conclude(
+        &mut self,
+        sector: &str,
+        cycle: Option<&str>,
+        time_ms: i64,
+        body: &Body,
+        outcome: Outcome,
+        made: Option<Snapshot>,
+    ) -> Result<Decision, KernelError> {
         let started = self.started.as_ref().ok_or(KernelError::NotStarted)?;
         let in_force = match body {
             // Before its genesis a sector has nothing in force but what genesis brings.
@@ -239,20 +263,26 @@ impl Kernel {
             key_id: started.key_id,
         };
         let decision = self.sector(sector)?.chain.next(&at, body, outcome)?;
-        self.fold(&decision.draft, decision.id, body)?;
+        self.fold(&decision.draft, decision.id, body, made)?;
         Ok(decision)
     }
 
     /// Lets a decision take effect, whether it was just made or read back. What can fail comes first, and the swap of the
     /// world's pointer last of it: a decision that is refused leaves everything as it was.
-    fn fold(&mut self, draft: &Draft, id: ReceiptId, body: &Body) -> Result<(), KernelError> {
+    fn fold(
+        &mut self,
+        draft: &Draft,
+        id: ReceiptId,
+        body: &Body,
+        made: Option<Snapshot>,
+    ) -> Result<(), KernelError> {
         let sector = draft.sector.as_str();
         let state = self
             .sectors
             .get_mut(sector)
             .ok_or_else(|| KernelError::UnknownSector { sector: sector.to_owned() })?;
         state.chain.expect(draft.sequence, draft.parent)?;
-        let succession = state.succession(body)?;
+        let succession = state.succession(body, made)?;
         if let Some(succession) = &succession {
             self.world.promote(sector, succession.expected, &succession.next)?;
         }

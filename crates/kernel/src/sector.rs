@@ -228,8 +228,13 @@ impl SectorState {
         Ok(conform)
     }
 
-    /// What a decision makes current, if it does; nothing is changed yet.
-    pub(crate) fn succession(&self, body: &Body) -> Result<Option<Succession>, KernelError> {
+    /// What a decision makes current, if it does; nothing is changed yet. `made` is the snapshot that the decision
+    /// names, where it was made before.
+    pub(crate) fn succession(
+        &self,
+        body: &Body,
+        made: Option<Snapshot>,
+    ) -> Result<Option<Succession>, KernelError> {
         match body {
             Body::SectorUpdated(_) => Ok(Some(Succession {
                 expected: None,
@@ -237,10 +242,10 @@ impl SectorState {
                 history: self.history.clone(),
             })),
             Body::SnapshotPromoted(p) => {
-                self.successor(&p.delta, p.version, p.promoted_at_ms, p.snapshot_id).map(Some)
+                self.successor(&p.delta, p.version, p.promoted_at_ms, p.snapshot_id, made).map(Some)
             }
             Body::RollbackExecuted(r) => {
-                self.successor(&r.delta, r.version, r.promoted_at_ms, r.snapshot_id).map(Some)
+                self.successor(&r.delta, r.version, r.promoted_at_ms, r.snapshot_id, made).map(Some)
             }
             _ => Ok(None),
         }
@@ -347,9 +352,16 @@ impl SectorState {
         version: Version,
         at_ms: u64,
         said: SnapshotId,
+        made: Option<Snapshot>,
     ) -> Result<Succession, KernelError> {
         let head = self.history.head();
-        let snapshot = head.child(delta, version, at_ms)?;
+        // Its id names its content, its parent, the change and the version; the time alone is not in it.
+        let made = made.filter(|snapshot| snapshot.id == said && snapshot.promoted_at_ms == at_ms);
+        let snapshot = match made {
+            Some(made) => made,
+            None => head.child(delta, version, at_ms)?,
+        };
+        debug_assert_eq!(head.sigma.apply(delta).as_ref(), Ok(&snapshot.sigma), "it was made of this change");
         if snapshot.id != said {
             return Err(KernelError::OtherSnapshot { said: said.to_string(), made: snapshot.id.to_string() });
         }

@@ -232,10 +232,30 @@ impl fmt::Debug for Graph {
 }
 
 impl FromIterator<Triple> for Graph {
+    /// Builds at once: numbers first, then each index in its order and each node of the trie once.
     fn from_iter<T: IntoIterator<Item = Triple>>(triples: T) -> Self {
-        let mut graph = Self::new();
-        graph.extend(triples);
-        graph
+        let mut terms = Arc::new(Terms::default());
+        let mut found: Vec<([u32; 3], Hash)> = Vec::new();
+        for triple in triples {
+            let key = key_of(&triple);
+            let (s, p) =
+                (terms.intern(&Term::Iri(triple.subject)), terms.intern(&Term::Iri(triple.predicate)));
+            found.push(([s, p, terms.intern(&triple.object)], key));
+        }
+        found.sort_unstable();
+        found.dedup();
+        let turned = |turn: fn([u32; 3]) -> [u32; 3]| {
+            let mut ids: Vec<[u32; 3]> = found.iter().map(|(ids, _)| turn(*ids)).collect();
+            ids.sort_unstable();
+            ids.into_iter().collect::<OrdSet<_>>()
+        };
+        Self {
+            spo: turned(|ids| ids),
+            pos: turned(|[s, p, o]| [p, o, s]),
+            osp: turned(|[s, p, o]| [o, s, p]),
+            trie: found.iter().map(|(_, key)| *key).collect(),
+            terms,
+        }
     }
 }
 
@@ -318,6 +338,16 @@ pub(crate) mod tests {
             let (left, right): (Graph, Graph) = (a.iter().cloned().collect(), b.iter().cloned().collect());
             prop_assert_eq!(left.difference(&right), a.difference(&b).cloned().collect::<BTreeSet<_>>());
             prop_assert_eq!(left == right, a == b);
+            // Built at once, with repetitions, or one by one: the same, and it changes alike.
+            let mut built: Graph = b.iter().chain(&b).cloned().collect();
+            prop_assert_eq!(built.len(), b.len());
+            let mut grown = Graph::new();
+            grown.extend(b.iter().cloned());
+            for triple in &a {
+                prop_assert_eq!(built.contains(triple), b.contains(triple));
+                prop_assert_eq!(built.remove(triple), grown.remove(triple));
+            }
+            prop_assert_eq!((built.sorted(), built.root()), (grown.sorted(), grown.root()));
         }
 
         #[test]

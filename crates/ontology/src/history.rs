@@ -2,27 +2,35 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 
 use crate::error::OntologyError;
+use crate::schema::Schema;
 use crate::sigma::Sigma;
-use crate::snapshot::{ContentId, Snapshot, SnapshotId, Version};
+use crate::snapshot::{ContentId, Known, Snapshot, SnapshotId, Version};
 use crate::trie::Hash;
 
 /// Most snapshots in one sector's history.
 pub const HISTORY_DEPTH_MAX: usize = 100_000;
+/// The latest versions whose schemas are kept, so that going back to one of them need not read its graphs.
+pub const SCHEMAS_KEPT: usize = 4;
 
 /// Every version of one sector since its first, and which is in force. Cloning is O(1). Earlier versions share the
-/// triples they have in common; what they say about events is read again when asked for.
+/// triples they have in common; what they say about events is read again when asked for, but for the
+/// [`SCHEMAS_KEPT`] latest.
 #[derive(Clone, Debug)]
 pub struct History {
     past: OrdMap<SnapshotId, Arc<Past>>,
     head: Snapshot,
+    /// The latest last.
+    schemas: Vector<(SnapshotId, Arc<Schema>)>,
 }
 
 /// A snapshot without its schema, which is a view of the graphs and by far the larger part.
 #[derive(Debug)]
 struct Past {
+    /// How many versions are before it.
+    at: usize,
     content_id: ContentId,
     parents: Vec<SnapshotId>,
     version: Version,
@@ -33,8 +41,9 @@ struct Past {
 }
 
 impl Past {
-    fn of(snapshot: &Snapshot) -> Arc<Self> {
+    fn of(snapshot: &Snapshot, at: usize) -> Arc<Self> {
         Arc::new(Self {
+            at,
             content_id: snapshot.content_id,
             parents: snapshot.parents.clone(),
             version: snapshot.version,
@@ -55,7 +64,11 @@ impl History {
         if let Some(parent) = genesis.parents.first() {
             return Err(stale(&genesis, *parent, "none: the first version has no parent"));
         }
-        Ok(Self { past: OrdMap::unit(genesis.id, Past::of(&genesis)), head: genesis })
+        Ok(Self {
+            past: OrdMap::unit(genesis.id, Past::of(&genesis, 0)),
+            schemas: Vector::unit((genesis.id, Arc::clone(&genesis.schema))),
+            head: genesis,
+        })
     }
 
     /// Adds a version whose only parent is the head, and makes it the head.
@@ -76,7 +89,11 @@ impl History {
             let what = format!("history of sector `{}` in snapshots", self.head.sector);
             return Err(OntologyError::too_large(what, HISTORY_DEPTH_MAX));
         }
-        self.past.insert(snapshot.id, Past::of(&snapshot));
+        self.past.insert(snapshot.id, Past::of(&snapshot, self.past.len()));
+        if self.schemas.len() == SCHEMAS_KEPT {
+            self.schemas.pop_front();
+        }
+        self.schemas.push_back((snapshot.id, Arc::clone(&snapshot.schema)));
         self.head = snapshot;
         Ok(())
     }
@@ -101,7 +118,20 @@ impl History {
         self.past.get(id).map(|past| &past.sigma)
     }
 
-    /// A version in full; its schema is read from its graphs unless it is the head.
+    /// The graphs of a version and what they say: read from them unless it is one of the latest.
+    ///
+    /// # Errors
+    /// [`OntologyError::UnknownSnapshot`].
+    pub fn known(&self, id: &SnapshotId) -> Result<Known, OntologyError> {
+        let sigma =
+            self.sigma(id).cloned().ok_or_else(|| OntologyError::UnknownSnapshot { id: id.to_string() })?;
+        match self.schemas.iter().find(|(kept, _)| kept == id) {
+            Some((_, schema)) => Ok(Known::kept(sigma, Arc::clone(schema))),
+            None => Known::read(sigma),
+        }
+    }
+
+    /// A version in full; its schema is read from its graphs unless it is one of the latest.
     ///
     /// # Errors
     /// [`OntologyError::UnknownSnapshot`].
@@ -120,7 +150,7 @@ impl History {
             delta_digest: past.delta_digest,
             pack_digest: past.pack_digest,
             sigma: past.sigma.clone(),
-            schema: Arc::new(past.sigma.schema()?),
+            schema: Arc::clone(self.known(id)?.schema()),
             meta: crate::snapshot::Kept::default(),
         })
     }
@@ -136,16 +166,13 @@ impl History {
         })
     }
 
-    /// Whether `ancestor` is `of` or a version that `of` was made from. O(depth).
+    /// Whether `ancestor` is `of` or a version that `of` was made from. O(log n).
     pub fn is_ancestor(&self, ancestor: &SnapshotId, of: &SnapshotId) -> bool {
-        let mut at = Some(*of);
-        while let Some(id) = at {
-            if id == *ancestor {
-                return self.contains(&id);
-            }
-            at = self.past.get(&id).and_then(|past| past.parents.first().copied());
+        // `insert` takes only children of the head, so the versions are a chain.
+        match (self.past.get(ancestor), self.past.get(of)) {
+            (Some(ancestor), Some(of)) => ancestor.at <= of.at,
+            _ => false,
         }
-        false
     }
 }
 

@@ -67,6 +67,6 @@ pub use lowering::lower;
 pub use pack::Pack;
 pub use schema::Schema;
 pub use sigma::Sigma;
-pub use snapshot::{ContentId, Snapshot, SnapshotId, Version};
+pub use snapshot::{ContentId, Known, Snapshot, SnapshotId, Version};
 pub use triple::{Literal, Term, Triple};
 pub use triple_delta::TripleDelta;

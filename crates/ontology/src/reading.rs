@@ -14,8 +14,10 @@ use crate::triple::{Term, Triple};
 use crate::vocab;
 
 mod node;
+mod silent;
 
 use node::Node;
+pub(crate) use silent::is_silent;
 
 /// Most members of one `sh:in` or `sh:or` list.
 pub const LIST_MEMBERS_MAX: usize = 4_096;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::core_ontology::{meta_report, meta_report_after};
 use crate::error::OntologyError;
 use crate::graph::Graph;
+use crate::reading::is_silent;
 use crate::schema::Schema;
 use crate::shacl::Report;
 use crate::sigma::Sigma;
@@ -201,6 +202,47 @@ impl<T> PartialEq for Kept<T> {
 
 impl<T> Eq for Kept<T> {}
 
+/// An ontology with what it says about events, which was read from it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    sigma: Sigma,
+    schema: Arc<Schema>,
+}
+
+impl Known {
+    /// Reads what an ontology says.
+    ///
+    /// # Errors
+    /// As [`Schema::read`].
+    pub fn read(sigma: Sigma) -> Result<Self, OntologyError> {
+        let schema = Arc::new(sigma.schema()?);
+        Ok(Self { sigma, schema })
+    }
+
+    /// The graphs.
+    pub fn sigma(&self) -> &Sigma {
+        &self.sigma
+    }
+
+    /// What they say about events.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    pub(crate) fn kept(sigma: Sigma, schema: Arc<Schema>) -> Self {
+        Self { sigma, schema }
+    }
+
+    /// What `sigma` says: this if it is the same ontology by its content id, and read anew otherwise.
+    fn schema_of(&self, sigma: &Sigma) -> Result<Arc<Schema>, OntologyError> {
+        if sigma.content_id() == self.sigma.content_id() {
+            Ok(Arc::clone(&self.schema))
+        } else {
+            Ok(Arc::new(sigma.schema()?))
+        }
+    }
+}
+
 impl Snapshot {
     /// What of Σ² it breaks: a full pass when first asked, unless it was made from a version whose report is known.
     ///
@@ -232,7 +274,16 @@ impl Snapshot {
         pack_digest: Hash,
         at_ms: u64,
     ) -> Result<Self, OntologyError> {
-        Self::make(sigma, Vec::new(), version, TripleDelta::default().digest(), pack_digest, at_ms)
+        let schema = Arc::new(sigma.schema()?);
+        Ok(Self::make(
+            sigma,
+            schema,
+            Vec::new(),
+            version,
+            TripleDelta::default().digest(),
+            pack_digest,
+            at_ms,
+        ))
     }
 
     /// The version after a change of the sector's graph. In force from `now_ms`, or one ms after this one if the clock
@@ -241,7 +292,48 @@ impl Snapshot {
     /// # Errors
     /// As [`TripleDelta::apply`] and [`Schema::read`].
     pub fn child(&self, delta: &TripleDelta, version: Version, now_ms: u64) -> Result<Self, OntologyError> {
-        let child = self.next(self.sigma.apply(delta)?, version, delta.digest(), now_ms)?;
+        let Known { sigma, schema } = self.after(delta)?;
+        self.child_of(sigma, schema, delta, version, now_ms)
+    }
+
+    /// The ontology after a change of the sector's graph. It is read, unless the change says nothing about events.
+    ///
+    /// # Errors
+    /// As [`TripleDelta::apply`] and [`Schema::read`].
+    pub fn after(&self, delta: &TripleDelta) -> Result<Known, OntologyError> {
+        let sigma = self.sigma.apply(delta)?;
+        if is_silent(&self.schema, &self.sigma.sector, delta) {
+            return Ok(Known { sigma, schema: Arc::clone(&self.schema) });
+        }
+        Known::read(sigma)
+    }
+
+    /// [`Snapshot::child`] where the ontology after the change was read before: then it costs what the change does. If
+    /// `known` is another ontology than the change leads to, the right one is read.
+    ///
+    /// # Errors
+    /// As [`Snapshot::child`].
+    pub fn child_known(
+        &self,
+        delta: &TripleDelta,
+        known: &Known,
+        version: Version,
+        now_ms: u64,
+    ) -> Result<Self, OntologyError> {
+        let sigma = self.sigma.apply(delta)?;
+        let schema = known.schema_of(&sigma)?;
+        self.child_of(sigma, schema, delta, version, now_ms)
+    }
+
+    fn child_of(
+        &self,
+        sigma: Sigma,
+        schema: Arc<Schema>,
+        delta: &TripleDelta,
+        version: Version,
+        now_ms: u64,
+    ) -> Result<Self, OntologyError> {
+        let child = self.next(sigma, schema, version, delta.digest(), now_ms)?;
         // What was known of this version is soon known of the next.
         if let Some(report) = self.meta.0.get() {
             let report = meta_report_after(&self.sigma, &child.sigma, delta, report)?;
@@ -256,12 +348,20 @@ impl Snapshot {
     /// As [`Schema::read`].
     pub fn with_core(&self, core: Graph, version: Version, now_ms: u64) -> Result<Self, OntologyError> {
         let sigma = Sigma::new(core, self.sigma.sector.clone());
-        self.next(sigma, version, TripleDelta::default().digest(), now_ms)
+        let schema = Arc::new(sigma.schema()?);
+        self.next(sigma, schema, version, TripleDelta::default().digest(), now_ms)
     }
 
-    fn next(&self, sigma: Sigma, version: Version, delta: Hash, now_ms: u64) -> Result<Self, OntologyError> {
+    fn next(
+        &self,
+        sigma: Sigma,
+        schema: Arc<Schema>,
+        version: Version,
+        delta: Hash,
+        now_ms: u64,
+    ) -> Result<Self, OntologyError> {
         let at_ms = now_ms.max(self.promoted_at_ms.saturating_add(1));
-        let child = Self::make(sigma, vec![self.id], version, delta, self.pack_digest, at_ms)?;
+        let child = Self::make(sigma, schema, vec![self.id], version, delta, self.pack_digest, at_ms);
         if child.sector == self.sector {
             Ok(child)
         } else {
@@ -274,17 +374,17 @@ impl Snapshot {
 
     fn make(
         sigma: Sigma,
+        schema: Arc<Schema>,
         parents: Vec<SnapshotId>,
         version: Version,
         delta_digest: Hash,
         pack_digest: Hash,
         promoted_at_ms: u64,
-    ) -> Result<Self, OntologyError> {
-        let schema = Arc::new(sigma.schema()?);
+    ) -> Self {
         let content_id = sigma.content_id();
         let sector = schema.sector.clone();
         let id = snapshot_id(&content_id, &parents, &sector, version, &delta_digest, &pack_digest);
-        Ok(Self {
+        Self {
             id,
             content_id,
             parents,
@@ -296,7 +396,7 @@ impl Snapshot {
             sigma,
             schema,
             meta: Kept::default(),
-        })
+        }
     }
 }
 
@@ -381,6 +481,54 @@ mod tests {
         assert!(history.is_ancestor(&a.id, &back.id) && history.is_ancestor(&b.id, &b.id));
         assert!(!history.is_ancestor(&back.id, &a.id));
         assert_eq!(history.snapshot(&SnapshotId([0; 32])).unwrap_err().code(), "KNHK-E1316");
+    }
+
+    #[test]
+    fn what_is_known_of_another_ontology_is_not_taken_for_this_one() {
+        let a = genesis();
+        let evidence = |n: &str| {
+            let value = Literal::typed(n, crate::vocab::XSD_INTEGER.clone());
+            let triple = Triple::new(&a.schema.sector_iri(), &crate::vocab::KNHK_MINIMUM_EVIDENCE, value);
+            TripleDelta { added: BTreeSet::from([triple]), removed: BTreeSet::new() }
+        };
+        let (one, other) = (evidence("3"), evidence("5"));
+        let known = Known::read(a.sigma.apply(&one).unwrap()).unwrap();
+        let child = a.child_known(&one, &known, Version::FIRST, 0).unwrap();
+        assert!(Arc::ptr_eq(&child.schema, known.schema()), "not read again");
+        assert_eq!(child, a.child(&one, Version::FIRST, 0).unwrap());
+        let different = a.child_known(&other, &known, Version::FIRST, 0).unwrap();
+        assert_eq!(different, a.child(&other, Version::FIRST, 0).unwrap());
+        assert_eq!(different.schema.settings.minimum_evidence, 5);
+    }
+
+    #[test]
+    fn the_schemas_of_the_latest_versions_are_kept_and_older_ones_are_read() {
+        let first = genesis();
+        let rate = |n: usize| {
+            let value = |n: usize| Literal::typed(n.to_string(), crate::vocab::XSD_INTEGER.clone());
+            let (sector, term) = (first.schema.sector_iri(), &crate::vocab::KNHK_FREQUENCY_LIMIT);
+            let of = |n: usize| BTreeSet::from([Triple::new(&sector, term, value(n + 7))]);
+            TripleDelta { added: of(n), removed: n.checked_sub(1).map(of).unwrap_or_default() }
+        };
+        let mut history = History::begin(first.clone()).unwrap();
+        let mut all = vec![first.clone()];
+        for n in 0..crate::history::SCHEMAS_KEPT + 2 {
+            let next = history.head().child(&rate(n), Version::FIRST, 0).unwrap();
+            history.insert(next.clone()).unwrap();
+            all.push(next);
+        }
+        for (back, snapshot) in all.iter().rev().enumerate() {
+            let known = history.known(&snapshot.id).unwrap();
+            let kept = Arc::ptr_eq(known.schema(), &snapshot.schema);
+            assert_eq!(kept, back < crate::history::SCHEMAS_KEPT);
+            assert_eq!((known.sigma(), known.schema()), (&snapshot.sigma, &snapshot.schema));
+            assert_eq!(history.snapshot(&snapshot.id).unwrap(), *snapshot);
+            for (further, ancestor) in all.iter().rev().enumerate() {
+                assert_eq!(history.is_ancestor(&ancestor.id, &snapshot.id), further >= back);
+            }
+        }
+        assert!(!history.is_ancestor(&SnapshotId([0; 32]), &all[0].id));
+        assert!(!history.is_ancestor(&all[0].id, &SnapshotId([0; 32])));
     }
 
     #[test]

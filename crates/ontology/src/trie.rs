@@ -99,6 +99,25 @@ impl Node {
     }
 }
 
+/// The node over sorted, distinct keys; `None` when there are none.
+fn over(keys: &[Hash]) -> Option<Arc<Node>> {
+    let (first, last) = (keys.first()?, keys.last()?);
+    // The outermost keys differ first where any two do.
+    let Some(bit) = first_difference(first, last) else { return Some(Arc::new(Node::Leaf(*first))) };
+    let (zero, one) = keys.split_at(keys.partition_point(|key| !is_set(key, bit)));
+    Some(branch(bit, over(zero)?, over(one)?))
+}
+
+impl FromIterator<Hash> for Trie {
+    /// Builds each node once.
+    fn from_iter<T: IntoIterator<Item = Hash>>(keys: T) -> Self {
+        let mut keys: Vec<Hash> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self(over(&keys))
+    }
+}
+
 impl Trie {
     /// The root hash: SHA-256 of nothing for the empty set.
     pub fn root(&self) -> Hash {
@@ -171,6 +190,8 @@ mod tests {
                 }
                 let keys: Vec<Hash> = model.iter().copied().collect();
                 prop_assert_eq!(trie.root(), from_scratch(&keys));
+                let built: Trie = keys.iter().rev().chain(&keys).copied().collect();
+                prop_assert_eq!(built.root(), trie.root());
             }
         }
     }

@@ -33,15 +33,15 @@ pub fn parse(document: &str) -> Result<Graph, OntologyError> {
         let number = *names.entry(label.to_owned()).or_insert(next);
         Iri::derived(format!("{base}{number}"))
     };
-    let mut graph = Graph::new();
+    let mut triples = Vec::new();
     for triple in TurtleParser::new().for_slice(document.as_bytes()) {
         let triple = triple.map_err(|error| syntax(&error))?;
-        if graph.len() == DOCUMENT_TRIPLES_MAX {
+        if triples.len() == DOCUMENT_TRIPLES_MAX {
             return Err(OntologyError::too_large("Turtle document in triples", DOCUMENT_TRIPLES_MAX));
         }
-        graph.insert(&convert(triple, &mut skolem)?);
+        triples.push(convert(triple, &mut skolem)?);
     }
-    Ok(graph)
+    Ok(triples.into_iter().collect())
 }
 
 /// Reads one N-Triples line without blank nodes.

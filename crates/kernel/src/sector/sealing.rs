@@ -124,7 +124,8 @@ impl SectorState {
             state.current = Some(std::sync::Arc::clone(&state.genesis));
         }
         for step in sealed.steps {
-            let next = state.successor(&step.delta, step.version, step.promoted_at_ms, step.snapshot_id)?;
+            let next =
+                state.successor(&step.delta, step.version, step.promoted_at_ms, step.snapshot_id, None)?;
             state.history = next.history;
             state.current = Some(next.next);
             state.steps.push(step);
