@@ -24,8 +24,9 @@ pub struct Sigma {
 impl Sigma {
     /// The two together, numbered so that they can be read as one.
     pub fn new(core: Graph, sector: Graph) -> Self {
-        let sector = sector.numbered_after(&core);
-        Self { core, sector }
+        let numbered = sector.numbered_after(&core);
+        drop(sector);
+        Self { core, sector: numbered }
     }
 
     /// Both read as one graph, by number.
