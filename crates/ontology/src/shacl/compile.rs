@@ -280,8 +280,9 @@ impl Compiler<'_> {
     }
 
     fn targets(&mut self, name: &Iri, said: &Said) -> Result<Vec<Target>, OntologyError> {
+        type Made = fn(TermNo) -> Target;
         let mut targets = BTreeSet::new();
-        let kinds: [(&str, fn(TermNo) -> Target); 4] = [
+        let kinds: [(&str, Made); 4] = [
             ("targetNode", Target::Node),
             ("targetClass", Target::Class),
             ("targetSubjectsOf", Target::SubjectsOf),

@@ -1,6 +1,6 @@
 //! Property paths (SHACL §2.3.1), in both directions.
 
-use super::node::Bound;
+use super::node::{Bound, close};
 use super::shape::Path;
 use crate::error::OntologyError;
 use crate::index::{Id, Index};
@@ -51,12 +51,12 @@ impl<I: Index> Bound<'_, I> {
             }
             Path::ZeroOrMore(inner) => {
                 let mut found = vec![from];
-                self.close(&mut found, |node| self.follow(inner, node, way))?;
+                close(&mut found, |node| self.follow(inner, node, way))?;
                 Ok(found)
             }
             Path::OneOrMore(inner) => {
                 let mut found = self.follow(inner, from, way)?;
-                self.close(&mut found, |node| self.follow(inner, node, way))?;
+                close(&mut found, |node| self.follow(inner, node, way))?;
                 Ok(found)
             }
         }

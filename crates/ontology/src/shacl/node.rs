@@ -1,7 +1,7 @@
 //! Compiled shapes beside the data that they are evaluated on.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::shape::{ShapeTable, TermNo};
@@ -134,7 +134,7 @@ impl<'a, I: Index> Bound<'a, I> {
         }
         let mut found = vec![class];
         if let Some(subclass) = self.subclass_id {
-            self.close(&mut found, |node| self.objects(node, subclass))?;
+            close(&mut found, |node| self.objects(node, subclass))?;
         }
         let found: Rc<[Id]> = found.into();
         let kept = self.above_kept.get() + found.len();
@@ -151,28 +151,9 @@ impl<'a, I: Index> Bound<'a, I> {
     pub(super) fn below(&self, class: Id) -> Result<Vec<Id>, OntologyError> {
         let mut found = vec![class];
         if let Some(subclass) = self.subclass_id {
-            self.close(&mut found, |node| self.subjects(subclass, node))?;
+            close(&mut found, |node| self.subjects(subclass, node))?;
         }
         Ok(found)
-    }
-
-    /// Adds to nodes everything that steps reach from them; sorted, each once.
-    pub(super) fn close(
-        &self,
-        nodes: &mut Vec<Id>,
-        step: impl Fn(Id) -> Result<Vec<Id>, OntologyError>,
-    ) -> Result<(), OntologyError> {
-        let mut seen: std::collections::BTreeSet<Id> = nodes.iter().copied().collect();
-        let mut open = std::mem::take(nodes);
-        while let Some(node) = open.pop() {
-            for next in step(node)? {
-                if seen.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        nodes.extend(seen);
-        Ok(())
     }
 
     /// Whether the node is an instance of the class: by its types and what they are below (SHACL §1.1).
@@ -189,4 +170,22 @@ impl<'a, I: Index> Bound<'a, I> {
         }
         Ok(false)
     }
+}
+
+/// Adds to nodes everything that steps reach from them; sorted, each once.
+pub(super) fn close(
+    nodes: &mut Vec<Id>,
+    step: impl Fn(Id) -> Result<Vec<Id>, OntologyError>,
+) -> Result<(), OntologyError> {
+    let mut seen: BTreeSet<Id> = nodes.iter().copied().collect();
+    let mut open = std::mem::take(nodes);
+    while let Some(node) = open.pop() {
+        for next in step(node)? {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    nodes.extend(seen);
+    Ok(())
 }

@@ -5,6 +5,9 @@ use crate::index::Id;
 use crate::iri::Iri;
 use crate::triple::Term;
 
+/// Value, path and message of a SPARQL solution.
+pub(super) type Said = (Option<Term>, Option<Iri>, Option<String>);
+
 /// What a constraint found, before it is put into words.
 pub(super) struct Breach {
     /// The value at fault.
@@ -13,8 +16,8 @@ pub(super) struct Breach {
     pub path: Option<Id>,
     /// The component, where a constraint has several.
     pub component: Option<&'static str>,
-    /// Value, path and message of a SPARQL solution.
-    pub said: Option<Box<(Option<Term>, Option<Iri>, Option<String>)>>,
+    /// What a SPARQL solution says.
+    pub said: Option<Box<Said>>,
 }
 
 impl Breach {
