@@ -18,6 +18,7 @@ mod percentiles;
 mod append;
 mod durable;
 mod line_peer;
+mod ontology;
 mod postgres;
 mod processes;
 mod rocksdb;
@@ -60,8 +61,9 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("append") => append::run(),
         Some("durable") => durable::run(),
+        Some("ontology") => ontology::run(),
         Some("shacl") => shacl::run(),
         Some("stages") => stages::run(),
-        _ => Err("say append, durable, shacl or stages, and --quick if less is enough".into()),
+        _ => Err("say append, durable, ontology, shacl or stages, and --quick if less is enough".into()),
     }
 }

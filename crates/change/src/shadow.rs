@@ -233,7 +233,7 @@ impl Shadow {
                 candidate.triples.added.len() as u64 + candidate.triples.removed.len() as u64
             }
             Assertion::Replay => {
-                let touched = candidate.meaning.touched_event_types(&self.base.schema, &candidate.schema());
+                let touched = candidate.meaning.touched_event_types(&self.base.schema, candidate.schema());
                 touched.iter().map(|event_type| window.payloads(event_type).count() as u64).sum()
             }
             _ => 1,
@@ -273,7 +273,7 @@ impl Shadow {
                 Ok(report) => report.violations().first().map(|violation| violation.message.clone()),
                 Err(error) => Some(error.to_string()),
             },
-            Assertion::ConformsTo { shapes: given } => match shapes::violations(given, &candidate.sigma()) {
+            Assertion::ConformsTo { shapes: given } => match shapes::violations(given, candidate.sigma()) {
                 Ok(violations) => {
                     violations.first().map(|violation| format!("{}: {}", violation.focus, violation.message))
                 }

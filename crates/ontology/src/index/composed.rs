@@ -137,8 +137,8 @@ mod tests {
             if numbered {
                 above = above.numbered_after(&below);
                 // Later changes keep the numbering.
-                later.iter().for_each(|triple| { above.insert(triple); });
-                upper.iter().take(1).for_each(|triple| { above.remove(triple); });
+                for triple in &later { above.insert(triple); }
+                for triple in upper.iter().take(1) { above.remove(triple); }
                 prop_assert!(above.terms.continues(&below.terms));
             }
             prop_assert_eq!(above.root(), above.iter().collect::<Graph>().root());
