@@ -223,24 +223,18 @@ fn changes(sigma: &Sigma, triples: &[Triple], size: usize, bounds: &mut Bounds) 
     Ok(())
 }
 
-fn world(snapshot: Snapshot, like: &SectorWorld, admission: Admission) -> Arc<SectorWorld> {
-    Arc::new(SectorWorld {
-        admission,
-        snapshot: Arc::new(snapshot),
-        doctrine: Arc::clone(&like.doctrine),
-        guards: Arc::clone(&like.guards),
-    })
+fn world(snapshot: Snapshot, like: &SectorWorld) -> Arc<SectorWorld> {
+    Arc::new(SectorWorld::new(Arc::new(snapshot), Arc::clone(&like.doctrine), Arc::clone(&like.guards)))
 }
 
 /// Reading what is current, making another version current, and going back.
 fn promotions(sigma: Sigma, bounds: &mut Bounds) -> Result<()> {
     let genesis = Snapshot::genesis(sigma, Version::FIRST, [7; 32], 1)?;
-    let first = Arc::new(SectorWorld {
-        admission: Admission::new(&genesis.schema),
-        snapshot: Arc::new(genesis.clone()),
-        doctrine: Arc::new(DoctrineSet::new(Vec::new())?),
-        guards: Arc::new(GuardSet::new(Vec::new())?),
-    });
+    let first = Arc::new(SectorWorld::new(
+        Arc::new(genesis.clone()),
+        Arc::new(DoctrineSet::new(Vec::new())?),
+        Arc::new(GuardSet::new(Vec::new())?),
+    ));
     let promoter = SnapshotPromoter::default();
     promoter.promote("bench", None, &first)?;
     let plain = AtomicUsize::new(1);

@@ -325,7 +325,7 @@ pub(crate) fn check_and_promote(
     if verdict == Verdict::Promote {
         // What a promotion would write is made first: no verdict says "promote" of a change that then cannot be.
         match promotion(checked, policy_mode, &current.snapshot, time_ms) {
-            Ok(made) => promoted = Some(made),
+            Ok(ready) => promoted = Some(ready),
             Err(error) => {
                 verdict = Verdict::Reject { why: format!("cannot be promoted: {} {error}", error.code()) };
             }

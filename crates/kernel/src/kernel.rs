@@ -16,7 +16,6 @@ use knhk_evidence::intern::{Interned, Table, Tables};
 use knhk_evidence::receipt::{Draft, Outcome, ReceiptId};
 use knhk_evidence::{Hash, canonical};
 use knhk_ontology::{Pack, Snapshot, core_pack};
-use knhk_projection::admission::Admission;
 
 use crate::chain::Circumstances;
 use crate::cycle;
@@ -358,12 +357,7 @@ impl Kernel {
             pack_digest: Hash(snapshot.pack_digest),
             promoted_at_ms: snapshot.promoted_at_ms,
         };
-        let world = SectorWorld {
-            admission: Admission::new(&snapshot.schema),
-            snapshot: Arc::new(snapshot),
-            doctrine: Arc::new(doctrine),
-            guards: Arc::new(guards),
-        };
+        let world = SectorWorld::new(Arc::new(snapshot), Arc::new(doctrine), Arc::new(guards));
         let origin = Origin { pack: admitted.clone(), admitted_at_ms: time_ms };
         Ok((SectorState::new(sector, origin, Arc::new(world))?, genesis))
     }

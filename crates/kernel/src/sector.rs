@@ -16,7 +16,6 @@ use knhk_observation::baseline::Baseline;
 use knhk_observation::profile::{EventMeta, Profile};
 use knhk_observation::reader::read_event;
 use knhk_ontology::{History, Snapshot, SnapshotId, TripleDelta, Version};
-use knhk_projection::admission::Admission;
 
 use crate::chain::{Chain, InForce};
 use crate::decision::{Body, CycleOutcome, Validated, Verdict};
@@ -369,12 +368,8 @@ impl SectorState {
         let mut history = self.history.clone();
         history.insert(snapshot.clone())?;
         let before = self.current.as_ref().unwrap_or(&self.genesis);
-        let next = Arc::new(SectorWorld {
-            admission: Admission::new(&snapshot.schema),
-            snapshot: Arc::new(snapshot),
-            doctrine: Arc::clone(&before.doctrine),
-            guards: Arc::clone(&before.guards),
-        });
+        let (doctrine, guards) = (Arc::clone(&before.doctrine), Arc::clone(&before.guards));
+        let next = Arc::new(SectorWorld::new(Arc::new(snapshot), doctrine, guards));
         Ok(Succession { expected: Some(head.id), next, history })
     }
 

@@ -4,7 +4,7 @@
 //! compares the expected snapshot before it swaps (`docs/decisions/0005-one-world-pointer.md`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Cache};
 use knhk_change::doctrine::DoctrineSet;
@@ -21,8 +21,7 @@ use crate::error::KernelError;
 pub struct SectorWorld {
     /// The current snapshot.
     pub snapshot: Arc<Snapshot>,
-    /// The admission program made from it.
-    pub admission: Admission,
+    admission: OnceLock<Admission>,
     /// Doctrine in force: core's rules and the sector's.
     pub doctrine: Arc<DoctrineSet>,
     /// Guards in force: core's and the sector's.
@@ -30,6 +29,16 @@ pub struct SectorWorld {
 }
 
 impl SectorWorld {
+    /// A sector with this snapshot current.
+    pub fn new(snapshot: Arc<Snapshot>, doctrine: Arc<DoctrineSet>, guards: Arc<GuardSet>) -> Self {
+        Self { snapshot, admission: OnceLock::new(), doctrine, guards }
+    }
+
+    /// The admission program made from the snapshot: when it is first asked for, since a promotion does not wait for it.
+    pub fn admission(&self) -> &Admission {
+        self.admission.get_or_init(|| Admission::new(&self.snapshot.schema))
+    }
+
     /// Digests for the receipts of decisions made in this state.
     pub fn in_force(&self) -> InForce {
         InForce {

@@ -485,12 +485,8 @@ fn readers_always_see_one_whole_world() {
         let mut expected = current.snapshot.id;
         for round in 0..2_000 {
             let snapshot = history.snapshot(&versions[round % versions.len()]).unwrap();
-            let next = knhk_kernel::world::SectorWorld {
-                admission: knhk_projection::admission::Admission::new(&snapshot.schema),
-                doctrine: Arc::clone(&current.doctrine),
-                guards: Arc::clone(&current.guards),
-                snapshot: Arc::new(snapshot),
-            };
+            let (doctrine, guards) = (Arc::clone(&current.doctrine), Arc::clone(&current.guards));
+            let next = knhk_kernel::world::SectorWorld::new(Arc::new(snapshot), doctrine, guards);
             let id = next.snapshot.id;
             promoter.promote("shop", Some(expected), &Arc::new(next)).unwrap();
             expected = id;

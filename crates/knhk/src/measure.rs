@@ -33,7 +33,7 @@ pub(crate) fn before(session: &mut Session, sector: &str) -> Result<(), CliError
 pub(crate) fn now(kernel: &Kernel, sector: &str) -> Result<Option<Measured>, CliError> {
     let state = kernel.sector(sector)?;
     let world = kernel.world().current();
-    Ok(world.sectors.get(sector).and_then(|w| admission(&w.admission, state.window())))
+    Ok(world.sectors.get(sector).and_then(|w| admission(w.admission(), state.window())))
 }
 
 /// Times verdicts of the admission program on the window's events. `None` when there is nothing to time, or no figure for

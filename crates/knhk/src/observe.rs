@@ -155,7 +155,7 @@ fn observe(
     };
     report.conformance_after = match session.kernel().world().current().sectors.get(sector) {
         Some(world) if report.conformance.of > 0 && world.snapshot.id != head.id => {
-            conformance::again(report.conformance, state.window(), &world.admission)
+            conformance::again(report.conformance, state.window(), world.admission())
         }
         // Nothing was promoted, or there is nothing to judge.
         _ => report.conformance,
