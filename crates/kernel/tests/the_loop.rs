@@ -810,3 +810,29 @@ fn a_broken_invariant_is_an_error_a_count_and_a_receipt_and_survives_a_restart()
     assert_eq!(world.version(), "1.1.0");
     assert_eq!(world.kernel.sector("shop").unwrap().violations(), &expected);
 }
+
+#[test]
+fn a_pack_that_does_not_compose_with_core_is_not_admitted() {
+    let mut world = World::new();
+    let admit = |world: &mut World, name: &str, ontology: &str| {
+        let manifest = format!("name = \"{name}\"\ntitle = \"T\"\nversion = \"1.0.0\"\n");
+        let files = BTreeMap::from([
+            ("sector.toml".to_owned(), Bytes(manifest.into_bytes())),
+            ("ontology.ttl".to_owned(), Bytes(ontology.as_bytes().to_vec())),
+        ]);
+        world.time_ms += 1_000;
+        let input =
+            Input::new(InputKind::SectorAdmitted, Some(name), world.time_ms, &SectorAdmitted { files });
+        world.kernel.step(&input.unwrap(), &mut ()).map(|decisions| decisions.len())
+    };
+    let other = ONTOLOGY.replace("urn:knhk:shop#", "urn:knhk:stall#").replace("sector:shop", "sector:stall");
+    let other = other.replace("rdfs:label \"shop\"", "rdfs:label \"stall\"").replace("order.placed", "sold");
+    let importing = other.replace(
+        "owl:imports <urn:knhk:sector:core>",
+        "owl:imports <urn:knhk:sector:core> , <urn:knhk:sector:shop>",
+    );
+    let refused = admit(&mut world, "stall", &importing).unwrap_err();
+    assert!(refused.to_string().contains("belongs in core"), "{refused}");
+    assert!(world.kernel.sector("stall").is_err(), "nothing of it stays");
+    assert_eq!(admit(&mut world, "stall", &other).unwrap(), 1);
+}
