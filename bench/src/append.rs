@@ -4,12 +4,12 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_queue::{ArrayQueue, SegQueue};
-use dashmap::DashMap;
-use disruptor::{BusySpinWithSpinLoopHint, Producer as _, build_multi_producer};
 use crate::clock::Clock;
 use crate::percentiles::{Histogram, Percentiles};
 use crate::{Result, cpu, machine, median, quick, record, rounds};
+use crossbeam_queue::{ArrayQueue, SegQueue};
+use dashmap::DashMap;
+use disruptor::{BusySpinWithSpinLoopHint, Producer as _, build_multi_producer};
 use knhk_evidence::SigningKey;
 use knhk_evidence::intern::Table;
 use knhk_evidence::record::Record;
@@ -89,8 +89,14 @@ pub(crate) fn run() -> Result<()> {
     let cost = clock.cost();
     println!("  clock {:.1} ns a read; an empty pair {} ns at p99", cost.read_ns, cost.empty_pair.p99_ns);
     let bursts = if quick() { 20 } else { 60 };
-    let names =
-        ["knhk appender", "DashMap<String, Arc>", "Mutex<Vec>, growing", "ArrayQueue", "SegQueue", "disruptor MPSC"];
+    let names = [
+        "knhk appender",
+        "DashMap<String, Arc>",
+        "Mutex<Vec>, growing",
+        "ArrayQueue",
+        "SegQueue",
+        "disruptor MPSC",
+    ];
     let mut all: Vec<Vec<Round>> = names.iter().map(|_| Vec::new()).collect();
     let mut sealer = Vec::new();
     for _ in 0..rounds() {
@@ -111,7 +117,12 @@ pub(crate) fn run() -> Result<()> {
         drop(map);
 
         let list = Mutex::new(Vec::new());
-        all[2].push(round(&clock, bursts, |n| list.lock().unwrap_or_else(|p| p.into_inner()).push(record(n)), || {}));
+        all[2].push(round(
+            &clock,
+            bursts,
+            |n| list.lock().unwrap_or_else(|p| p.into_inner()).push(record(n)),
+            || {},
+        ));
         drop(list);
 
         let queue = ArrayQueue::new(BURST as usize);
@@ -127,11 +138,12 @@ pub(crate) fn run() -> Result<()> {
         let queue = SegQueue::new();
         all[4].push(round(&clock, bursts, |n| queue.push(record(n)), || while queue.pop().is_some() {}));
 
-        let mut producer = build_multi_producer(BURST as usize * 2, Record::default, BusySpinWithSpinLoopHint)
-            .handle_events_with(|event: &Record, _, _| {
-                black_box(event.event_time_ms);
-            })
-            .build();
+        let mut producer =
+            build_multi_producer(BURST as usize * 2, Record::default, BusySpinWithSpinLoopHint)
+                .handle_events_with(|event: &Record, _, _| {
+                    black_box(event.event_time_ms);
+                })
+                .build();
         all[5].push(round(
             &clock,
             bursts,
@@ -142,7 +154,10 @@ pub(crate) fn run() -> Result<()> {
     let cpu = |rounds: &[Round]| median(rounds.iter().map(|round| round.cpu_ns).collect());
     let p99 = |rounds: &[Round]| median(rounds.iter().map(|round| round.single.p99_ns as f64).collect());
     let (own, sealer) = (cpu(&all[0]), median(sealer));
-    println!("  {:<24} {:>10} {:>10} {:>16} {:>20}", "", "CPU ns", "p99 ns", "CPU, times ours", "with our sealer's");
+    println!(
+        "  {:<24} {:>10} {:>10} {:>16} {:>20}",
+        "", "CPU ns", "p99 ns", "CPU, times ours", "with our sealer's"
+    );
     for (name, rounds) in names.iter().zip(&all) {
         let ns = cpu(rounds);
         println!(
@@ -152,9 +167,15 @@ pub(crate) fn run() -> Result<()> {
             ns / (own + sealer)
         );
     }
-    println!("  our sealer (hashing, blocks): {sealer:.1} ns an append, {:.1} ns with the append", own + sealer);
+    println!(
+        "  our sealer (hashing, blocks): {sealer:.1} ns an append, {:.1} ns with the append",
+        own + sealer
+    );
     let ratio = cpu(&all[1]) / own;
-    println!("  DashMap shape / appender: {ratio:.1} (at least 40 is asked): {}", if ratio >= 40.0 { "met" } else { "NOT MET" });
+    println!(
+        "  DashMap shape / appender: {ratio:.1} (at least 40 is asked): {}",
+        if ratio >= 40.0 { "met" } else { "NOT MET" }
+    );
     if ratio < 40.0 {
         std::process::exit(1);
     }

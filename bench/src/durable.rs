@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use crate::postgres::Server;
 use crate::{Result, cpu, machine, median, quick, record, rocksdb, rounds};
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use knhk_evidence::SigningKey;
 use knhk_evidence::block::Block;
 use knhk_evidence::entry::Entry;
@@ -141,8 +141,12 @@ fn one_by_one(records: u64) -> Result<Figures> {
 
 fn block_signed_once(records: u64) -> Result<Figures> {
     let key = SigningKey::generate([7; 32], b"bench");
-    let place =
-        knhk_evidence::block::BlockPosition { sector: 0, number: 0, previous: Default::default(), first_sequence: 0 };
+    let place = knhk_evidence::block::BlockPosition {
+        sector: 0,
+        number: 0,
+        previous: Default::default(),
+        first_sequence: 0,
+    };
     measured(records, || {
         for first in (0..records).step_by(BLOCK as usize) {
             let block = Block::seal(place, (first..(first + BLOCK).min(records)).map(record).collect())?;
@@ -215,26 +219,43 @@ pub(crate) fn run() -> Result<()> {
         engines.push((["RocksDB, a key a record", "  as many a sync as ours"], rocksdb::fillseq));
     }
     for (names, engine) in engines {
-        for (name, kind, batch) in [(names[0], Kind::Engine, BATCH), (names[1], Kind::LargeBatches, LARGE_BATCH)] {
-            candidates.push(Candidate::new(name, kind, Box::new(move |dir, records| engine(dir, records, batch))));
+        for (name, kind, batch) in
+            [(names[0], Kind::Engine, BATCH), (names[1], Kind::LargeBatches, LARGE_BATCH)]
+        {
+            candidates.push(Candidate::new(
+                name,
+                kind,
+                Box::new(move |dir, records| engine(dir, records, batch)),
+            ));
         }
     }
     if let Some(server) = &server {
-        for (name, key) in [("PostgreSQL COPY, no index", ""), ("PostgreSQL COPY, a primary key", "PRIMARY KEY")] {
-            candidates.push(Candidate::new(name, Kind::Beside, Box::new(move |_, records| server.copy(key, records))));
+        for (name, key) in
+            [("PostgreSQL COPY, no index", ""), ("PostgreSQL COPY, a primary key", "PRIMARY KEY")]
+        {
+            candidates.push(Candidate::new(
+                name,
+                Kind::Beside,
+                Box::new(move |_, records| server.copy(key, records)),
+            ));
         }
     }
     for (name, kind, group) in [
         ("knhk framed log, a block a sync", Kind::Beside, 1),
         ("knhk framed log, 8 blocks a sync", Kind::FramedLog, GROUP),
     ] {
-        candidates.push(Candidate::new(name, kind, Box::new(move |dir, records| framed_log(dir, records, group))));
+        candidates.push(Candidate::new(
+            name,
+            kind,
+            Box::new(move |dir, records| framed_log(dir, records, group)),
+        ));
     }
     candidates.push(Candidate::new("knhk pipeline, hashed and signed", Kind::Pipeline, Box::new(pipeline)));
     for _ in 0..rounds() {
         for candidate in &mut candidates {
             let dir = tempfile::tempdir_in(".")?;
-            let found = (candidate.run)(dir.path(), records).map_err(|error| format!("{}: {error}", candidate.name))?;
+            let found = (candidate.run)(dir.path(), records)
+                .map_err(|error| format!("{}: {error}", candidate.name))?;
             candidate.found.push(found);
             // What one leaves behind for the disk is not the next one's.
             drop(dir);
@@ -247,7 +268,10 @@ pub(crate) fn run() -> Result<()> {
     };
     let engine = best_of(Kind::Engine)?;
     let best = engine.rate();
-    println!("  {:<34} {:>10} {:>22} {:>8} {:>21}", "", "records/s", "from – to", "CPU ns", "times the best engine");
+    println!(
+        "  {:<34} {:>10} {:>22} {:>8} {:>21}",
+        "", "records/s", "from – to", "CPU ns", "times the best engine"
+    );
     for candidate in &candidates {
         let (name, rate, (low, high)) = (candidate.name, candidate.rate(), candidate.extremes());
         let extremes = format!("{low:.0} – {high:.0}");
@@ -264,12 +288,20 @@ pub(crate) fn run() -> Result<()> {
         once.push(block_signed_once(records)?.1);
     }
     let (each, once) = (median(each), median(once));
-    println!("  a signature a record: {each:.0} CPU ns; a block and one signature: {once:.0}, {:.0} times less", each / once);
+    println!(
+        "  a signature a record: {each:.0} CPU ns; a block and one signature: {once:.0}, {:.0} times less",
+        each / once
+    );
     for (what, ratio, asked) in [("framed log", raw, 5.0), ("pipeline", whole, 2.0)] {
-        println!("  {what} / best engine: {ratio:.1} (at least {asked} is asked): {}", if ratio >= asked { "met" } else { "NOT MET" });
+        println!(
+            "  {what} / best engine: {ratio:.1} (at least {asked} is asked): {}",
+            if ratio >= asked { "met" } else { "NOT MET" }
+        );
     }
     let framed = raw * best / large;
-    println!("  framed log / best engine with {LARGE_BATCH} records a sync as well: {framed:.1} (nothing is asked)");
+    println!(
+        "  framed log / best engine with {LARGE_BATCH} records a sync as well: {framed:.1} (nothing is asked)"
+    );
     if raw < 5.0 || whole < 2.0 {
         std::process::exit(1);
     }

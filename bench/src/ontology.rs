@@ -243,7 +243,7 @@ fn promotions(sigma: Sigma, bounds: &mut Bounds) -> Result<()> {
         "cached read, ns",
         "atomic load, ns",
         "load_full, ns",
-        "swap",
+        "promotion in memory",
         "schema read",
         "admission",
         "rollback",
@@ -258,13 +258,18 @@ fn promotions(sigma: Sigma, bounds: &mut Bounds) -> Result<()> {
         let back = history.head().clone();
         let delta = TripleDelta { added: notes(round, 10)?, removed: BTreeSet::new() };
         let next = back.child(&delta, back.version, 0)?;
-        history.insert(next.clone())?;
         took[4].push(timed(|| black_box(next.sigma.schema())).0);
-        let (us, admission) = timed(|| Admission::new(&next.schema));
-        took[5].push(us);
-        let ready = world(next, &first, admission.clone());
-        let (us, done) = timed(|| promoter.promote("bench", Some(back.id), &ready));
-        done?;
+        took[5].push(timed(|| black_box(Admission::new(&next.schema))).0);
+        // What the kernel does in memory with a version that was checked: into the history, and before the readers.
+        let (us, done) = timed(|| -> Result<_> {
+            let mut longer = history.clone();
+            longer.insert(next.clone())?;
+            let ready = world(next, &first);
+            promoter.promote("bench", Some(back.id), &ready)?;
+            Ok((longer, ready))
+        });
+        let (longer, ready) = done?;
+        history = longer;
         took[3].push(us);
         let (us, done) = timed(|| -> Result<Snapshot> {
             let head = history.head();
@@ -276,14 +281,14 @@ fn promotions(sigma: Sigma, bounds: &mut Bounds) -> Result<()> {
         });
         let child = done?;
         took[6].push(us);
-        promoter.promote("bench", Some(ready.snapshot.id), &world(child, &first, admission))?;
+        promoter.promote("bench", Some(ready.snapshot.id), &world(child, &first))?;
     }
     let m: Vec<f64> = took.into_iter().map(median).collect();
     for (name, median) in names.iter().zip(&m) {
         println!("  {name:<44} {median:>12.3}");
     }
     bounds.hold("cached read / atomic load", m[0] / m[1], READ_MAX);
-    bounds.hold("promotion: the swap", m[3], PROMOTE_MAX_US);
+    bounds.hold("promotion in memory", m[3], PROMOTE_MAX_US);
     bounds.hold("rollback to one of the latest versions", m[6], ROLLBACK_MAX_US);
     Ok(())
 }

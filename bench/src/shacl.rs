@@ -67,7 +67,12 @@ fn at(size: usize) -> Result<bool> {
     }
     println!("\n{size} triples                      ms   results");
     for candidate in &candidates {
-        println!("  {:<24} {:>10.3} {:>9}", candidate.name, median(candidate.took.clone()), candidate.results);
+        println!(
+            "  {:<24} {:>10.3} {:>9}",
+            candidate.name,
+            median(candidate.took.clone()),
+            candidate.results
+        );
     }
     let of = |candidate: &Candidate| median(candidate.took.clone());
     let (first, peers) = candidates.split_first().ok_or("there is no candidate")?;
@@ -170,7 +175,9 @@ fn changes(size: usize, data: &str, shapes: &str, fastest: f64) -> Result<bool> 
         }
         let found = compiled.revalidate(&compiled, &report, &change)?.report;
         if found != compiled.validate(&after)? {
-            return Err(format!("{triples} of {size}: the report after a change is not that of a full pass").into());
+            return Err(
+                format!("{triples} of {size}: the report after a change is not that of a full pass").into()
+            );
         }
         let took = median(took);
         let ahead = fastest / took;

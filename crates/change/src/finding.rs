@@ -141,6 +141,8 @@ codes! {
     Resources = "KNHK-S210",
     /// Q4 or Q5: nothing was measured.
     NoMeasurement = "KNHK-S211",
+    /// An invariant that the sector declares does not hold, or could not be asked.
+    SectorInvariant = "KNHK-S212",
     /// No doctrine rule is in force.
     NoDoctrine = "KNHK-S301",
     /// A named predicate of a doctrine rule does not hold.

@@ -2,7 +2,7 @@
 
 use knhk_ontology::History;
 use knhk_ontology::schema::Schema;
-use knhk_ontology::{Iri, Sigma, Term, Triple, TripleDelta, vocab};
+use knhk_ontology::{Iri, OntologyError, Sigma, Term, Triple, TripleDelta, vocab};
 use knhk_projection::ticks::{CHATMAN_CONSTANT, explain, ticks};
 
 use crate::conflict::Layer;
@@ -251,6 +251,34 @@ pub(crate) fn costliest(schema: &Schema, event_type: &str) -> String {
         ),
         None => "take the event type off the hot path".to_owned(),
     }
+}
+
+/// Q6 and up: what the version before declares must hold in the version after. One that cannot be answered within its
+/// bounds does not hold.
+pub fn of_sector(before: &Sigma, after: &Sigma) -> Vec<Finding> {
+    let unanswered = |path: &str, rule: &str, error: &OntologyError| {
+        Finding::error(Code::SectorInvariant, path, format!("{}: {error}", error.code()))
+            .rule(rule)
+            .fix("ask for less in the invariant's query, or make the change smaller")
+    };
+    let invariants = match before.invariants() {
+        Ok(invariants) => invariants,
+        Err(error) => return vec![unanswered("", "sector invariants", &error)],
+    };
+    let broken = invariants.iter().filter_map(|invariant| match invariant.holds(after) {
+        Ok(true) => None,
+        Ok(false) => Some(
+            Finding::error(
+                Code::SectorInvariant,
+                invariant.iri.as_str(),
+                format!("{} would no longer hold: {}", invariant.name, invariant.statement),
+            )
+            .rule(&invariant.name)
+            .fix("leave out what breaks it; the query stands at the invariant's knhk:ask"),
+        ),
+        Err(error) => Some(unanswered(invariant.iri.as_str(), &invariant.name, &error)),
+    });
+    broken.collect()
 }
 
 /// Q4: measured latencies. The mean is bounded where there is a hot path, the 99th percentile always.

@@ -8,6 +8,7 @@ use knhk_ontology::delta::{Delta, PropertyRef};
 use knhk_ontology::schema::{Compatibility, Schema};
 use knhk_ontology::shacl::Report;
 use knhk_ontology::snapshot::{ContentId, Snapshot, Version};
+use knhk_ontology::sparql::{Budget, QUERY_ROWS, Query, ask};
 use knhk_ontology::{Known, OntologyError, Sigma, TripleDelta, lower};
 
 mod environment;
@@ -264,6 +265,16 @@ impl Shadow {
                 let harm =
                     findings.find(|finding| finding.rule == *id && finding.severity == Severity::Error);
                 harm.map(|finding| finding.message.clone())
+            }
+            Assertion::InvariantHolds(text) => {
+                // The query is stopped where the test's limit is: it never counts as a yes.
+                let answer = Query::parse(text, &[]).and_then(|query| {
+                    ask(&candidate.sigma().composed(), &query, &Budget::new(test.limit, QUERY_ROWS))
+                });
+                match answer {
+                    Ok(holds) => fails(!holds, "the answer is no".to_owned()),
+                    Err(error) => Some(format!("{}: {error}", error.code())),
+                }
             }
             Assertion::NoConflicts => match self.conflicts().conflicts.first() {
                 Some(conflict) => Some(conflict.to_string()),

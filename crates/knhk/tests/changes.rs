@@ -108,3 +108,80 @@ fn what_cannot_be_a_change_is_refused_with_a_code() {
         assert!(output.status.code().is_some_and(|exit| exit >= 5) && err.contains(code), "{name}: {err}");
     }
 }
+
+/// The logistics pack with an invariant of its own, in `dir/pack`.
+fn pack_with(dir: &Path, ask: &str) {
+    let (from, to) = (common::root().join("sectors/logistics"), dir.join("pack"));
+    fs::create_dir(&to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+    let ontology = fs::read_to_string(to.join("ontology.ttl")).unwrap();
+    let invariant = format!(
+        "<urn:knhk:logistics#Q6> a <urn:knhk:ns#Invariant> ; <http://www.w3.org/2000/01/rdf-schema#label> \"Q6\" ;
+            <http://www.w3.org/2000/01/rdf-schema#comment> \"Packages have a weight.\" ; <urn:knhk:ns#ask> \"{ask}\" ."
+    );
+    fs::write(to.join("ontology.ttl"), format!("{ontology}\n{invariant}\n")).unwrap();
+}
+
+#[test]
+fn an_invariant_of_the_sector_holds_against_every_change() {
+    let dir = tempfile::tempdir().unwrap();
+    pack_with(dir.path(), "ASK { logistics:Package.weightKg rdfs:domain logistics:Package }");
+    observe(dir.path(), "pack", &[&example("events-normal.ndjson")]);
+    let weight = serde_json::json!([{ "domain": "urn:knhk:logistics#Package", "key": "weightKg" }]);
+    let kind = serde_json::json!([{ "domain": "urn:knhk:logistics#Package", "key": "kind" }]);
+    let invariant_says = |removed: serde_json::Value| {
+        let change = serde_json::json!({ "removed_properties": removed });
+        fs::write(dir.path().join("change.json"), change.to_string()).unwrap();
+        let (_, told) = json(dir.path(), &["check", "change.json", "--data", "data"]);
+        let findings = told["stages"][1]["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["code"] == "KNHK-S212")
+    };
+    let finding = invariant_says(weight.clone()).expect("the weight goes");
+    assert_eq!((finding["rule"].as_str(), finding["severity"].as_str()), (Some("Q6"), Some("error")));
+    assert_eq!(invariant_says(kind), None, "another key is none of its business");
+
+    let change = serde_json::json!({ "removed_properties": weight });
+    fs::write(dir.path().join("change.json"), change.to_string()).unwrap();
+    let (code, _, _) = run(dir.path(), &["propose", "change.json", "--data", "data", "--reason", "lighter"]);
+    assert_eq!(code, 1);
+    let (_, receipts, _) = run(dir.path(), &["receipts", "list", "--data", "data"]);
+    assert!(receipts.contains("InvariantViolation"), "{receipts}");
+    assert_eq!(run(dir.path(), &["replay", "data"]).0, 0);
+
+    // Nor can a change rewrite the invariant.
+    let rewrite = serde_json::json!({ "set_values": [{
+        "subject": "urn:knhk:logistics#Q6",
+        "predicate": "urn:knhk:ns#ask",
+        "old": { "value": "ASK { logistics:Package.weightKg rdfs:domain logistics:Package }", "datatype": "http://www.w3.org/2001/XMLSchema#string" },
+        "new": { "value": "ASK {}", "datatype": "http://www.w3.org/2001/XMLSchema#string" },
+    }] });
+    fs::write(dir.path().join("rewrite.json"), rewrite.to_string()).unwrap();
+    let (code, told) = json(dir.path(), &["check", "rewrite.json", "--data", "data"]);
+    assert_eq!((code, told["outcome"].as_str()), (1, Some("would be rejected")), "{told:#}");
+}
+
+#[test]
+fn a_pack_that_breaks_its_own_invariant_or_asks_without_end_is_refused() {
+    for (ask, code) in [
+        ("ASK { logistics:Nothing rdfs:domain logistics:Package }", "KNHK-E1305"),
+        ("ASK { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . FILTER(?a = ?d && ?d = ?g && ?a != ?g) }", "KNHK-E1332"),
+        ("ASK { SERVICE <http://localhost/> { ?s ?p ?o } }", "KNHK-E1331"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        pack_with(dir.path(), ask);
+        let (exit, _, err) = run(
+            dir.path(),
+            &[
+                "observe",
+                "--sector",
+                "pack",
+                "--data",
+                "data",
+                example("events-normal.ndjson").to_str().unwrap(),
+            ],
+        );
+        assert!(exit >= 4 && err.contains(code), "{ask}: {exit} {err}");
+    }
+}

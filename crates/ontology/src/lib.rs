@@ -36,6 +36,7 @@ pub mod export;
 pub mod graph;
 pub mod history;
 pub mod index;
+pub mod invariant;
 pub mod iri;
 pub mod left_out;
 pub mod lowering;

@@ -111,6 +111,13 @@ impl Pack {
                 format!("breaks {}: {}", first.shape, first.message),
             ));
         }
+        for invariant in sigma.invariants()? {
+            if !invariant.holds(&sigma)? {
+                let problem =
+                    format!("does not hold in the pack itself: {} {}", invariant.name, invariant.statement);
+                return Err(OntologyError::malformed(&invariant.iri, problem));
+            }
+        }
         if files.contains_key("context.jsonld") {
             let given: serde_json::Value = serde_json::from_str(text(files, "context.jsonld")?)
                 .map_err(|error| refuse("context.jsonld", error.to_string()))?;

@@ -89,10 +89,10 @@ terms! { "http://www.w3.org/ns/shacl#":
 }
 
 terms! { "urn:knhk:ns#":
-    KNHK_CARDINALITY = "cardinality", KNHK_COMPATIBILITY = "compatibility", KNHK_ERROR_EVENT_TYPE = "errorEventType",
+    KNHK_ASK = "ask", KNHK_CARDINALITY = "cardinality", KNHK_COMPATIBILITY = "compatibility", KNHK_ERROR_EVENT_TYPE = "errorEventType",
     KNHK_ERROR_SHARE = "errorShare", KNHK_EVENT = "Event", KNHK_EVENT_TYPE = "eventType",
     KNHK_EXPECTED_RATE = "expectedRate", KNHK_FREQUENCY_LIMIT = "frequencyLimit", KNHK_HEARTBEAT = "heartbeat",
-    KNHK_HOT = "hot", KNHK_IN_SECTOR = "inSector", KNHK_KEY = "key",
+    KNHK_HOT = "hot", KNHK_IN_SECTOR = "inSector", KNHK_INVARIANT = "Invariant", KNHK_KEY = "key",
     KNHK_MINIMUM_CONFIDENCE = "minimumConfidence", KNHK_MINIMUM_EVIDENCE = "minimumEvidence",
     KNHK_NAMESPACE_TERM = "namespace", KNHK_PART = "Part", KNHK_PROMOTION_POLICY = "promotionPolicy",
     KNHK_REPLACED_BY = "replacedBy", KNHK_SECTOR = "Sector", KNHK_TYPE_ONLY = "typeOnly",

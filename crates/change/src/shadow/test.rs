@@ -26,6 +26,8 @@ pub enum Assertion {
     PropertyExists(PropertyRef),
     /// The guard with this id finds no harm.
     GuardHolds(String),
+    /// This SPARQL ASK query is answered with yes by the composed ontology.
+    InvariantHolds(String),
     /// No two terms share a name, no key or event type is taken twice, no term of core is redefined, and no constraints
     /// contradict each other.
     NoConflicts,

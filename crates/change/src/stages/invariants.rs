@@ -23,6 +23,7 @@ pub fn check(shadow: &Shadow, proposal: &Proposal, context: &Context<'_>) -> Sta
     findings.extend(invariants::within_sector(candidate.triples(), &base.schema, candidate.sigma()));
     findings.extend(invariants::type_soundness(candidate.replay(base, context.window)));
     findings.extend(invariants::guard_preservation(candidate.schema()));
+    findings.extend(invariants::of_sector(&base.sigma, candidate.sigma()));
     findings.extend(invariants::latency(context.measurement.as_ref(), candidate.schema()));
     findings.extend(invariants::resources(context.measurement.as_ref()));
     StageResult::of(Stage::Invariants, findings)
