@@ -17,24 +17,31 @@ impl Index for Graph {
         self.spo.contains(&[subject, predicate, object])
     }
 
+    // Ranges have no upper end: finding it would cost as much as finding the lower one.
+
     fn outgoing(&self, subject: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
-        self.spo.range([subject, 0, 0]..=[subject, Id::MAX, Id::MAX]).map(|&[_, p, o]| (p, o))
+        let found = self.spo.range([subject, 0, 0]..).take_while(move |[s, ..]| *s == subject);
+        found.map(|&[_, p, o]| (p, o))
     }
 
     fn incoming(&self, object: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
-        self.osp.range([object, 0, 0]..=[object, Id::MAX, Id::MAX]).map(|&[_, s, p]| (s, p))
+        let found = self.osp.range([object, 0, 0]..).take_while(move |[o, ..]| *o == object);
+        found.map(|&[_, s, p]| (s, p))
     }
 
     fn objects_of(&self, subject: Id, predicate: Id) -> impl Iterator<Item = Id> + '_ {
-        self.spo.range([subject, predicate, 0]..=[subject, predicate, Id::MAX]).map(|&[_, _, o]| o)
+        let found = self.spo.range([subject, predicate, 0]..);
+        found.take_while(move |[s, p, _]| (*s, *p) == (subject, predicate)).map(|&[_, _, o]| o)
     }
 
     fn subjects_of(&self, predicate: Id, object: Id) -> impl Iterator<Item = Id> + '_ {
-        self.pos.range([predicate, object, 0]..=[predicate, object, Id::MAX]).map(|&[_, _, s]| s)
+        let found = self.pos.range([predicate, object, 0]..);
+        found.take_while(move |[p, o, _]| (*p, *o) == (predicate, object)).map(|&[_, _, s]| s)
     }
 
     fn with_predicate(&self, predicate: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
-        self.pos.range([predicate, 0, 0]..=[predicate, Id::MAX, Id::MAX]).map(|&[_, o, s]| (s, o))
+        let found = self.pos.range([predicate, 0, 0]..).take_while(move |[p, ..]| *p == predicate);
+        found.map(|&[_, o, s]| (s, o))
     }
 
     fn all(&self) -> impl Iterator<Item = [Id; 3]> + '_ {

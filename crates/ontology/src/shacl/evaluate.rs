@@ -1,5 +1,6 @@
 //! Evaluation of one shape at one focus node (SHACL §3.4, §4).
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,20 @@ const FEW_MEMBERS: usize = 16;
 /// A node with its outgoing triples, read once for all property shapes about it, when the first one asks.
 pub(super) struct Around {
     node: Id,
-    edges: OnceCell<Vec<(Id, Id)>>,
+    edges: OnceCell<Edges>,
+}
+
+/// Outgoing triples in order of predicate: predicates, and their objects at the same places.
+#[derive(Default)]
+struct Edges {
+    predicates: Vec<Id>,
+    objects: Vec<Id>,
+}
+
+impl Edges {
+    fn iter(&self) -> impl Iterator<Item = (&Id, &Id)> {
+        self.predicates.iter().zip(&self.objects)
+    }
 }
 
 impl Around {
@@ -50,26 +64,30 @@ impl<I: Index> Bound<'_, I> {
     }
 
     /// The node's predicates and objects, in order of predicate.
-    fn edges<'n>(&self, around: &'n Around) -> Result<&'n [(Id, Id)], OntologyError> {
-        if around.edges.get().is_none() && around.node < UNKNOWN_FROM {
-            let edges: Vec<(Id, Id)> = self.index.outgoing(around.node).collect();
-            self.spend(edges.len())?;
-            return Ok(around.edges.get_or_init(|| edges));
+    fn edges<'n>(&self, around: &'n Around) -> Result<&'n Edges, OntologyError> {
+        if let Some(edges) = around.edges.get() {
+            return Ok(edges);
         }
-        Ok(around.edges.get().map_or(&[], Vec::as_slice))
+        let mut edges = Edges::default();
+        if around.node < UNKNOWN_FROM {
+            let (predicates, objects) = self.index.outgoing(around.node).unzip();
+            edges = Edges { predicates, objects };
+        }
+        self.spend(edges.objects.len())?;
+        Ok(around.edges.get_or_init(|| edges))
     }
 
-    fn values(&self, path: Option<&Path>, around: &Around) -> Result<Vec<Id>, OntologyError> {
+    fn values<'n>(&self, path: Option<&Path>, around: &'n Around) -> Result<Cow<'n, [Id]>, OntologyError> {
         match path {
-            None => Ok(vec![around.node]),
+            None => Ok(Cow::Borrowed(std::slice::from_ref(&around.node))),
             Some(Path::Predicate(no)) => {
-                let Some(predicate) = self.known(*no) else { return Ok(Vec::new()) };
-                let edges = self.edges(around)?;
-                let from = edges.partition_point(|(p, _)| *p < predicate);
-                let said = edges[from..].iter().take_while(|(p, _)| *p == predicate);
-                Ok(said.map(|(_, object)| *object).collect())
+                let Some(predicate) = self.known(*no) else { return Ok(Cow::Borrowed(&[])) };
+                let Edges { predicates, objects } = self.edges(around)?;
+                let from = predicates.partition_point(|p| *p < predicate);
+                let values = predicates[from..].iter().take_while(|p| **p == predicate).count();
+                Ok(Cow::Borrowed(&objects[from..from + values]))
             }
-            Some(path) => self.follow(path, around.node, Way::Forwards),
+            Some(path) => self.follow(path, around.node, Way::Forwards).map(Cow::Owned),
         }
     }
 
@@ -221,7 +239,7 @@ impl<I: Index> Bound<'_, I> {
                         &other
                     };
                     for (predicate, object) in
-                        self.edges(around)?.iter().filter(|(p, _)| !allowed.contains(p))
+                        self.edges(around)?.iter().filter(|(p, _)| !allowed.contains(*p))
                     {
                         fails(Breach { value: Some(*object), path: Some(*predicate), ..Breach::plain() });
                     }
