@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
+use sha2::{Digest, Sha256};
 
 use crate::index::Id;
 use crate::triple::Term;
@@ -14,7 +15,9 @@ pub(crate) struct Terms {
     /// Numbers below are those of `base`.
     from: Id,
     own: Vector<Term>,
-    numbers: OrdMap<Term, Id>,
+    /// By the first eight bytes of a term's digest and, should several terms share them, a count. Not by the terms
+    /// themselves: a change copies the nodes on its way, and copying terms means touching every one of them.
+    numbers: OrdMap<(u64, u32), Id>,
     /// One token for each term of `own`: two tables that have the same one agree on every number up to it.
     tokens: Vector<Arc<()>>,
 }
@@ -49,18 +52,37 @@ impl Terms {
     }
 
     pub(crate) fn number(&self, term: &Term) -> Option<Id> {
-        self.numbers.get(term).copied().or_else(|| self.base.as_ref()?.number(term))
+        self.found(digest(term), term).ok()
+    }
+
+    /// The number of a term with that digest, or the count under which it would be kept here.
+    fn found(&self, digest: u64, term: &Term) -> Result<Id, u32> {
+        if let Some(base) = &self.base
+            && let Ok(id) = base.found(digest, term)
+        {
+            return Ok(id);
+        }
+        let mut count = 0;
+        while let Some(&id) = self.numbers.get(&(digest, count)) {
+            if self.get(id) == Some(term) {
+                return Ok(id);
+            }
+            count += 1;
+        }
+        Err(count)
     }
 
     /// The number of a term, which is given now if it had none.
     pub(crate) fn intern(self: &mut Arc<Self>, term: &Term) -> Id {
-        if let Some(id) = self.number(term) {
-            return id;
-        }
+        let digest = digest(term);
+        let count = match self.found(digest, term) {
+            Ok(id) => return id,
+            Err(count) => count,
+        };
         let id = self.len();
         let terms = Arc::make_mut(self);
         terms.own.push_back(term.clone());
-        terms.numbers.insert(term.clone(), id);
+        terms.numbers.insert((digest, count), id);
         terms.tokens.push_back(Arc::new(()));
         id
     }
@@ -81,6 +103,25 @@ impl Terms {
                 _ => false,
             }
     }
+}
+
+/// The first eight bytes of SHA-256 over a term's parts: terms that share them are not found by trying.
+fn digest(term: &Term) -> u64 {
+    let mut sha = Sha256::new();
+    match term {
+        Term::Iri(iri) => sha.update(iri.as_str()),
+        Term::Literal(literal) => {
+            // No IRI begins so, and no IRI has a zero in it.
+            sha.update([0]);
+            sha.update(literal.datatype().as_str());
+            sha.update([0]);
+            sha.update(literal.language().unwrap_or_default());
+            sha.update([0]);
+            sha.update(literal.value());
+        }
+    }
+    let bytes: [u8; 32] = sha.finalize().into();
+    bytes.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -125,5 +166,16 @@ mod tests {
         assert!(!b.agrees_with(&c), "one number, two terms");
         assert!(!table(&["a"]).agrees_with(&table(&["a"])), "made apart: not told at once");
         assert!(Terms::default().agrees_with(&trunk));
+    }
+
+    #[test]
+    fn terms_that_share_a_digest_are_told_apart() {
+        let mut terms = table(&["a", "b"]);
+        let (a, b) = (Term::from(Literal::string("a")), Term::from(Literal::string("b")));
+        // As if `b` had the digest of `a`.
+        let inner = Arc::make_mut(&mut terms);
+        inner.numbers.insert((digest(&a), 1), 1);
+        assert_eq!((inner.found(digest(&a), &a), inner.found(digest(&a), &b)), (Ok(0), Ok(1)));
+        assert_eq!(inner.found(digest(&a), &Literal::string("c").into()), Err(2));
     }
 }

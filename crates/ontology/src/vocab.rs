@@ -97,3 +97,25 @@ terms! { "urn:knhk:ns#":
     KNHK_NAMESPACE_TERM = "namespace", KNHK_PART = "Part", KNHK_PROMOTION_POLICY = "promotionPolicy",
     KNHK_REPLACED_BY = "replacedBy", KNHK_SECTOR = "Sector", KNHK_TYPE_ONLY = "typeOnly",
 }
+
+/// The terms of SHACL that the shapes of a sector's ontology are read by: no others stand on its nodes.
+pub(crate) static SH_READ: LazyLock<[Iri; 15]> = LazyLock::new(|| {
+    [
+        &SH_CLASS,
+        &SH_CLOSED,
+        &SH_DATATYPE,
+        &SH_IGNORED_PROPERTIES,
+        &SH_IN,
+        &SH_MAX_COUNT,
+        &SH_MAX_INCLUSIVE,
+        &SH_MAX_LENGTH,
+        &SH_MIN_COUNT,
+        &SH_MIN_INCLUSIVE,
+        &SH_MIN_LENGTH,
+        &SH_OR,
+        &SH_PATH,
+        &SH_PROPERTY,
+        &SH_TARGET_CLASS,
+    ]
+    .map(|term| Iri::clone(term))
+});

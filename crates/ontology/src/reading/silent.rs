@@ -3,18 +3,17 @@
 use crate::graph::Graph;
 use crate::iri::Iri;
 use crate::schema::Schema;
-use crate::triple::{Term, Triple};
+use crate::triple::Term;
 use crate::triple_delta::TripleDelta;
 use crate::vocab;
 
 /// Whether the change says nothing about events: every triple has a predicate of the sector's own and a subject that
 /// may have one and belongs to no shape. `graph` is the sector's before the change and `schema` what was read from it;
-/// the answer `false` may be too careful, `true` is certain. Costs what the change does and what its subjects say.
+/// the answer `false` may be too careful, `true` is certain. Costs what the change does.
 pub(crate) fn is_silent(schema: &Schema, graph: &Graph, delta: &TripleDelta) -> bool {
     delta.added.iter().chain(&delta.removed).all(|triple| {
         is_own(schema, &triple.predicate) && may_have_notes(schema, &triple.subject) && {
-            let mut said = graph.matching(Some(&triple.subject), None, None);
-            !said.any(|triple| is_of_shapes(&triple))
+            !is_of_shapes(graph, &triple.subject)
         }
     })
 }
@@ -33,12 +32,14 @@ fn may_have_notes(schema: &Schema, subject: &Iri) -> bool {
 }
 
 /// Every shape, list cell and alternative that is read states at least one such triple.
-fn is_of_shapes(Triple { predicate, object, .. }: &Triple) -> bool {
-    predicate.as_str().starts_with(vocab::SH_NAMESPACE)
-        || *predicate == *vocab::RDF_FIRST
-        || *predicate == *vocab::RDF_REST
-        || (*predicate == *vocab::RDF_TYPE
-            && matches!(object, Term::Iri(iri) if iri.as_str().starts_with(vocab::SH_NAMESPACE)))
+fn is_of_shapes(graph: &Graph, subject: &Iri) -> bool {
+    let types = graph.objects(subject, &vocab::RDF_TYPE);
+    let is_shape =
+        |class: &Term| matches!(class, Term::Iri(iri) if iri.as_str().starts_with(vocab::SH_NAMESPACE));
+    let says = |predicate: &Iri| graph.matching(Some(subject), Some(predicate), None).next().is_some();
+    types.iter().any(is_shape)
+        || [&*vocab::RDF_FIRST, &*vocab::RDF_REST].into_iter().any(says)
+        || vocab::SH_READ.iter().any(says)
 }
 
 #[cfg(test)]
