@@ -50,7 +50,7 @@ mod tests {
 
     use super::*;
     use crate::samples::{any_schema, iri, sigma_of};
-    use crate::triple::Literal;
+    use crate::triple::{Literal, Triple};
 
     /// Triples about what is there and what is not, own predicates and others.
     fn any_statement() -> impl Strategy<Value = (usize, usize, bool)> {
