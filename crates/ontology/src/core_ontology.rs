@@ -1,6 +1,6 @@
 //! Σ_core and Σ², built into the program from `sectors/core`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::error::OntologyError;
@@ -10,7 +10,6 @@ use crate::shacl::{Change, Report, Shapes};
 use crate::sigma::Sigma;
 use crate::snapshot::Version;
 use crate::trie::Hash;
-use crate::triple::Triple;
 use crate::triple_delta::TripleDelta;
 use crate::turtle;
 
@@ -91,10 +90,7 @@ pub fn meta_report_after(
     if before.core != after.core {
         return meta_report(after);
     }
-    // A statement that core makes too does not come or go with the sector's.
-    let own =
-        |triples: &BTreeSet<Triple>| triples.iter().filter(|t| !after.core.contains(t)).cloned().collect();
-    let delta = TripleDelta { added: own(&delta.added), removed: own(&delta.removed) };
+    let delta = delta.beside(&after.core);
     let (before, after) = (before.composed(), after.composed());
     let change = Change { before: &before, after: &after, delta: &delta };
     Ok(shapes.revalidate(shapes, report, &change)?.report)

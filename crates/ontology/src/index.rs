@@ -42,9 +42,9 @@ pub trait Index {
     fn all(&self) -> impl Iterator<Item = [Id; 3]> + '_;
 
     /// Whether the node belongs to what is under test: only such nodes are validated, the others are looked at. True of
-    /// every node unless an index says otherwise. The answer rests on the node's term alone, so that it is the same in
-    /// every version.
-    fn is_under_test(&self, node: Id) -> bool {
+    /// every node unless an index says otherwise. The answer rests on the term alone, known to the index or not, so that it
+    /// is the same in every version.
+    fn is_under_test(&self, node: &Term) -> bool {
         let _ = node;
         true
     }

@@ -27,10 +27,11 @@ mod sink;
 mod targets;
 mod vocabulary;
 
-pub use compile::{SHAPE_DEPTH_MAX, SHAPE_LIST_MAX, SHAPES_EXPANDED_MAX, SHAPES_MAX};
+pub use compile::{SHAPE_DEPTH_MAX, SHAPE_LIST_MAX, SHAPE_PARTS_MAX, SHAPES_EXPANDED_MAX, SHAPES_MAX};
+pub use footprint::{FOOTPRINT_MAX, FOOTPRINTS_MAX};
 pub use node::VALIDATION_READS_MAX;
 pub use report::{Report, Severity, Violation};
-pub use revalidate::{AFFECTED_MAX, Change, Reason, Revalidation};
+pub use revalidate::{AFFECTED_MAX, Change, FOLLOWED_MAX, Reason, Revalidation};
 
 use footprint::Footprints;
 use node::Bound;

@@ -26,6 +26,14 @@ impl TripleDelta {
         Self { added: new.difference(old), removed: old.difference(new) }
     }
 
+    /// What it changes of the union with `lower`, a graph that stays as it is.
+    #[must_use]
+    pub fn beside(&self, lower: &Graph) -> Self {
+        let own =
+            |triples: &BTreeSet<Triple>| triples.iter().filter(|t| !lower.contains(t)).cloned().collect();
+        Self { added: own(&self.added), removed: own(&self.removed) }
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()

@@ -1,6 +1,7 @@
 //! From a graph to shapes: everything that will be evaluated is read and checked here, once, and everything else of
 //! SHACL is refused. An engine that ignores a constraint answers "conforms" where nobody looked.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub const SHAPES_EXPANDED_MAX: u64 = 100_000;
 pub const SHAPES_MAX: usize = 100_000;
 /// Longest list in a shape, in members.
 pub const SHAPE_LIST_MAX: usize = 65_536;
+/// Most members of lists and parts of paths that reading the shapes of one graph goes through: what several shapes share is
+/// counted for each.
+pub const SHAPE_PARTS_MAX: usize = 500_000;
 
 /// Reads every shape of the graph.
 ///
@@ -30,7 +34,8 @@ pub const SHAPE_LIST_MAX: usize = 65_536;
 /// [`OntologyError::BadShape`] a shape that is not well formed or contains itself; [`OntologyError::TooLarge`] a limit.
 pub(super) fn compile(graph: &Graph) -> Result<ShapeTable, OntologyError> {
     refuse_unknown(graph)?;
-    let names = shape_nodes(graph)?;
+    let parts = Parts::default();
+    let names = shape_nodes(graph, &parts)?;
     if names.len() > SHAPES_MAX {
         return Err(OntologyError::too_large("shapes of one graph", SHAPES_MAX));
     }
@@ -39,6 +44,7 @@ pub(super) fn compile(graph: &Graph) -> Result<ShapeTable, OntologyError> {
         numbers: (0..).map(ShapeNo).zip(&names).map(|(no, name)| (name.clone(), no)).collect(),
         terms: Vec::new(),
         term_numbers: BTreeMap::new(),
+        parts,
     };
     for term in [&*vocab::RDF_TYPE, &*vocab::RDFS_SUB_CLASS_OF] {
         compiler.number(term.clone())?;
@@ -104,7 +110,7 @@ fn is_data(graph: &Graph, node: &Iri) -> bool {
 const RDFS_CLASS: &str = "http://www.w3.org/2000/01/rdf-schema#Class";
 
 /// The nodes that are shapes (SHACL §2.1): by type, by target, by a parameter, or because a shape refers to them.
-fn shape_nodes(graph: &Graph) -> Result<Vec<Iri>, OntologyError> {
+fn shape_nodes(graph: &Graph, parts: &Parts) -> Result<Vec<Iri>, OntologyError> {
     let mut nodes = BTreeSet::new();
     let mut lists = BTreeSet::new();
     for (subject, predicate, object) in graph.borrowed() {
@@ -137,16 +143,19 @@ fn shape_nodes(graph: &Graph) -> Result<Vec<Iri>, OntologyError> {
         }
     }
     for (shape, list) in lists {
-        nodes.extend(members(graph, &shape, &list)?.iter().filter_map(|member| member.as_iri().cloned()));
+        nodes.extend(
+            members(graph, &shape, &list, parts)?.iter().filter_map(|member| member.as_iri().cloned()),
+        );
     }
     Ok(nodes.into_iter().collect())
 }
 
 /// The members of a list, in order.
-fn members(graph: &Graph, shape: &Iri, list: &Iri) -> Result<Vec<Term>, OntologyError> {
+fn members(graph: &Graph, shape: &Iri, list: &Iri, parts: &Parts) -> Result<Vec<Term>, OntologyError> {
     let mut found = Vec::new();
     let mut at = list.clone();
     while at != *vocab::RDF_NIL {
+        parts.count(shape)?;
         if found.len() == SHAPE_LIST_MAX {
             return Err(OntologyError::too_large(format!("list of `{shape}` in members"), SHAPE_LIST_MAX));
         }
@@ -161,11 +170,27 @@ fn members(graph: &Graph, shape: &Iri, list: &Iri) -> Result<Vec<Term>, Ontology
     Ok(found)
 }
 
+/// How many members of lists and parts of paths were gone through.
+#[derive(Default)]
+struct Parts(Cell<usize>);
+
+impl Parts {
+    fn count(&self, shape: &Iri) -> Result<(), OntologyError> {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() > SHAPE_PARTS_MAX {
+            let what = format!("shapes up to `{shape}` in members of lists and parts of paths");
+            return Err(OntologyError::too_large(what, SHAPE_PARTS_MAX));
+        }
+        Ok(())
+    }
+}
+
 struct Compiler<'g> {
     graph: &'g Graph,
     numbers: BTreeMap<Iri, ShapeNo>,
     terms: Vec<Term>,
     term_numbers: BTreeMap<Term, TermNo>,
+    parts: Parts,
 }
 
 /// What a shape says, by local name.
@@ -311,6 +336,7 @@ impl Compiler<'_> {
         if depth == 0 {
             return Err(OntologyError::too_large(format!("path of `{shape}` in levels"), SHAPE_DEPTH_MAX));
         }
+        self.parts.count(shape)?;
         let Some(node) = path.as_iri() else {
             return Err(bad(
                 shape,
@@ -344,7 +370,7 @@ impl Compiler<'_> {
         let list = |compiler: &mut Self, list: &Term| {
             let list =
                 list.as_iri().ok_or_else(|| bad(shape, "has a path over something that is no list"))?;
-            let members = members(compiler.graph, shape, list)?;
+            let members = members(compiler.graph, shape, list, &compiler.parts)?;
             members
                 .iter()
                 .map(|member| compiler.path(shape, member, depth - 1))
@@ -384,7 +410,7 @@ impl Compiler<'_> {
 
     fn references(&self, shape: &Iri, list: &Term) -> Result<Vec<ShapeNo>, OntologyError> {
         let list = list.as_iri().ok_or_else(|| bad(shape, "has something that is no list of shapes"))?;
-        let members = members(self.graph, shape, list)?;
+        let members = members(self.graph, shape, list, &self.parts)?;
         if members.is_empty() {
             return Err(bad(shape, "has an empty list of shapes"));
         }
@@ -478,7 +504,8 @@ impl Compiler<'_> {
             "languageIn" => Constraint::LanguageIn(self.languages(shape, object)?),
             "in" => {
                 let list = object.as_iri().ok_or_else(|| bad(shape, "has an sh:in that is no list"))?;
-                let members: BTreeSet<Term> = members(self.graph, shape, list)?.into_iter().collect();
+                let members: BTreeSet<Term> =
+                    members(self.graph, shape, list, &self.parts)?.into_iter().collect();
                 let numbers = members.into_iter().map(|member| self.number(member));
                 Constraint::In(numbers.collect::<Result<Vec<_>, _>>()?)
             }
@@ -499,7 +526,7 @@ impl Compiler<'_> {
 
     fn languages(&self, shape: &Iri, list: &Term) -> Result<Vec<String>, OntologyError> {
         let list = list.as_iri().ok_or_else(|| bad(shape, "has an sh:languageIn that is no list"))?;
-        let members = members(self.graph, shape, list)?;
+        let members = members(self.graph, shape, list, &self.parts)?;
         members
             .iter()
             .map(|member| match member.as_literal() {
@@ -520,7 +547,7 @@ impl Compiler<'_> {
             }
         }
         for list in said.get("ignoredProperties").into_iter().flatten().filter_map(Term::as_iri) {
-            for member in members(self.graph, shape, list)? {
+            for member in members(self.graph, shape, list, &self.parts)? {
                 if member.as_iri().is_none_or(is_blank) {
                     return Err(bad(shape, format!("ignores {member}, which is no predicate")));
                 }
@@ -539,6 +566,7 @@ impl Compiler<'_> {
         let mut siblings = BTreeSet::new();
         for parent in self.graph.subjects(&vocab::SH_PROPERTY, &shape.clone().into()) {
             for property in self.graph.objects(&parent, &vocab::SH_PROPERTY).iter().filter_map(Term::as_iri) {
+                self.parts.count(shape)?;
                 for other in self.graph.objects(property, &sh("qualifiedValueShape")) {
                     if !own.contains(&other) {
                         siblings.insert(self.reference(shape, &other)?);

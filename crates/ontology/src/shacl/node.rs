@@ -32,6 +32,8 @@ pub(crate) struct Bound<'a, I> {
     pub(super) index: &'a I,
     numbers: Vec<Cell<Known>>,
     reads: Cell<u64>,
+    /// How many reads end what is done now.
+    reads_max: Cell<u64>,
     pub(super) type_id: Option<Id>,
     subclass_id: Option<Id>,
     /// Class → itself and every class above it, in order.
@@ -46,6 +48,7 @@ impl<'a, I: Index> Bound<'a, I> {
             index,
             numbers: vec![Cell::new(Known::NotAsked); table.terms.len()],
             reads: Cell::new(0),
+            reads_max: Cell::new(VALIDATION_READS_MAX),
             type_id: index.id_of(&Term::Iri(vocab::RDF_TYPE.clone())),
             subclass_id: index.id_of(&Term::Iri(vocab::RDFS_SUB_CLASS_OF.clone())),
             above: RefCell::default(),
@@ -60,13 +63,30 @@ impl<'a, I: Index> Bound<'a, I> {
     pub(super) fn spend(&self, triples: usize) -> Result<(), OntologyError> {
         let spent = self.reads.get().saturating_add(triples as u64 + 1);
         self.reads.set(spent);
-        if spent > VALIDATION_READS_MAX {
+        if spent > self.reads_max.get() {
             return Err(OntologyError::TooLarge {
                 what: "triples read by one validation".to_owned(),
                 max: VALIDATION_READS_MAX,
             });
         }
         Ok(())
+    }
+
+    /// Does work that reads at most `left` triples, and takes from `left` what it read; `None` when it would read more.
+    pub(super) fn within<T>(
+        &self,
+        left: &mut u64,
+        work: impl FnOnce() -> Result<T, OntologyError>,
+    ) -> Result<Option<T>, OntologyError> {
+        let start = self.reads.get();
+        self.reads_max.set(start.saturating_add(*left).min(VALIDATION_READS_MAX));
+        let done = work();
+        self.reads_max.set(VALIDATION_READS_MAX);
+        *left = left.saturating_sub(self.reads.get() - start);
+        match done {
+            Err(OntologyError::TooLarge { .. }) if self.reads.get() <= VALIDATION_READS_MAX => Ok(None),
+            done => done.map(Some),
+        }
     }
 
     /// Triples read so far.

@@ -8,6 +8,7 @@ use super::follow::Way;
 use super::footprint::Reader;
 use super::node::{Bound, UNKNOWN_FROM};
 use super::report::Report;
+use super::same::Comparison;
 use super::shape::{ShapeNo, ShapeTable};
 use crate::error::OntologyError;
 use crate::index::{Id, Index};
@@ -17,6 +18,9 @@ use crate::triple_delta::TripleDelta;
 
 /// Most focus nodes of one shape that a change is followed to; beyond, the shape is validated in full.
 pub const AFFECTED_MAX: usize = 20_000;
+/// Most triples that are read to follow a change to focus nodes; shapes that are then not yet followed to are validated in
+/// full. About what a full validation of a hundred thousand triples reads.
+pub const FOLLOWED_MAX: u64 = 1_000_000;
 
 /// A change of what is validated.
 #[derive(Debug)]
@@ -34,9 +38,11 @@ pub struct Change<'a, I> {
 pub enum Reason {
     /// It is new or other than before, or something inside it is.
     ShapeChanged,
-    /// It has a constraint whose reading cannot be bounded: `sh:sparql`.
+    /// It has a constraint whose reading cannot be bounded, `sh:sparql`, or a footprint beyond
+    /// [`FOOTPRINT_MAX`](super::FOOTPRINT_MAX).
     Unbounded,
-    /// The change reaches more than [`AFFECTED_MAX`] of its focus nodes.
+    /// The change reaches more than [`AFFECTED_MAX`] of its focus nodes, or finding them takes more reads than
+    /// [`FOLLOWED_MAX`].
     TooMany,
 }
 
@@ -71,9 +77,9 @@ impl Shapes {
         if !Arc::ptr_eq(&self.table, &earlier.table) {
             let before: BTreeMap<&Iri, ShapeNo> =
                 earlier.table.roots().map(|(no, shape)| (&shape.name, no)).collect();
+            let mut comparison = Comparison::new(&earlier.table, &self.table);
             for (no, shape) in self.table.roots() {
-                let same =
-                    before.get(&shape.name).is_some_and(|old| earlier.table.is_same(*old, &self.table, no));
+                let same = before.get(&shape.name).is_some_and(|old| comparison.is_same(*old, no));
                 if !same {
                     in_full.insert(no, Reason::ShapeChanged);
                 }
@@ -83,13 +89,13 @@ impl Shapes {
                 report.forget(&shape.name);
             }
         }
-        let mut affected = Affected { in_full, nodes: BTreeMap::new() };
+        let mut affected = Affected { in_full, nodes: BTreeMap::new(), left: FOLLOWED_MAX };
         self.reached(&after, &change.delta.added, &mut affected)?;
         // What was removed was read where it was.
         let before = Bound::new(&self.table, change.before);
         self.reached(&before, &change.delta.removed, &mut affected)?;
 
-        let Affected { in_full, nodes } = affected;
+        let Affected { in_full, nodes, .. } = affected;
         let mut reached = 0;
         for (no, nodes) in nodes.iter().filter(|(no, _)| !in_full.contains_key(no)) {
             let Some(shape) = self.table.shape(*no) else { continue };
@@ -139,7 +145,13 @@ impl Shapes {
             }
             let of_classes = [ShapeTable::RDF_TYPE, ShapeTable::RDFS_SUB_CLASS_OF];
             let Some(predicate) = predicate.filter(|no| of_classes.contains(no)) else { continue };
-            for class in bound.above(object)?.iter() {
+            let Some(above) = bound.within(&mut affected.left, || bound.above(object))? else {
+                for root in self.footprints.of_classes(predicate) {
+                    affected.give_up(root);
+                }
+                continue;
+            };
+            for class in above.iter() {
                 let Some(class) = bound.term(*class).and_then(|term| self.table.number(term)) else {
                     continue;
                 };
@@ -156,6 +168,8 @@ impl Shapes {
 struct Affected {
     in_full: BTreeMap<ShapeNo, Reason>,
     nodes: BTreeMap<ShapeNo, BTreeSet<Term>>,
+    /// How many triples may still be read to find them.
+    left: u64,
 }
 
 impl Affected {
@@ -173,18 +187,29 @@ impl Affected {
             Way::Forwards => subject,
             Way::Backwards => object,
         };
+        let path = reader.path.iter().rev();
+        let found = bound.within(&mut self.left, || bound.follow_all(path, origin, Way::Backwards))?;
+        let Some(found) = found else {
+            self.give_up(reader.root);
+            return Ok(());
+        };
         let nodes = self.nodes.entry(reader.root).or_default();
-        for node in bound.follow_all(reader.path.iter().rev(), origin, Way::Backwards)? {
+        for node in found {
             debug_assert!(node < UNKNOWN_FROM, "only nodes of the data are in triples");
             if let Some(term) = bound.term(node) {
                 nodes.insert(term.clone());
             }
         }
         if nodes.len() > AFFECTED_MAX {
-            self.in_full.insert(reader.root, Reason::TooMany);
-            self.nodes.remove(&reader.root);
+            self.give_up(reader.root);
         }
         Ok(())
+    }
+
+    /// The shape is validated in full.
+    fn give_up(&mut self, root: ShapeNo) {
+        self.in_full.entry(root).or_insert(Reason::TooMany);
+        self.nodes.remove(&root);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether two shapes ask for the same, whatever their numbers: with all that they contain.
 
+use std::collections::BTreeMap;
+
 use super::shape::{Constraint, Path, ShapeNo, ShapeTable, Target, TermNo};
 use crate::triple::Term;
 
@@ -11,29 +13,52 @@ struct Part {
     text: String,
 }
 
-impl ShapeTable {
-    /// Whether shape `no` here and `other_no` in `other` are the same in all that decides results.
-    pub(super) fn is_same(&self, no: ShapeNo, other: &Self, other_no: ShapeNo) -> bool {
-        let (Some(a), Some(b)) = (self.shape(no), other.shape(other_no)) else { return false };
-        let path = |table: &Self, path: &Option<Path>| path.as_ref().map(|path| table.path_part(path));
-        let targets = |table: &Self, targets: &[Target]| {
+/// Two tables whose shapes are compared, each pair once.
+pub(super) struct Comparison<'t> {
+    one: &'t ShapeTable,
+    other: &'t ShapeTable,
+    known: BTreeMap<(ShapeNo, ShapeNo), bool>,
+}
+
+impl<'t> Comparison<'t> {
+    pub(super) fn new(one: &'t ShapeTable, other: &'t ShapeTable) -> Self {
+        Self { one, other, known: BTreeMap::new() }
+    }
+
+    /// Whether both shapes are the same in all that decides results. No shape contains itself.
+    pub(super) fn is_same(&mut self, no: ShapeNo, other_no: ShapeNo) -> bool {
+        if let Some(known) = self.known.get(&(no, other_no)) {
+            return *known;
+        }
+        let is_same = self.look(no, other_no);
+        self.known.insert((no, other_no), is_same);
+        is_same
+    }
+
+    fn look(&mut self, no: ShapeNo, other_no: ShapeNo) -> bool {
+        let (one, other) = (self.one, self.other);
+        let (Some(a), Some(b)) = (one.shape(no), other.shape(other_no)) else { return false };
+        let path = |table: &ShapeTable, path: &Option<Path>| path.as_ref().map(|path| table.path_part(path));
+        let targets = |table: &ShapeTable, targets: &[Target]| {
             let mut parts: Vec<Part> = targets.iter().map(|target| table.target_part(*target)).collect();
             parts.sort();
             parts
         };
         a.name == b.name
             && (&a.severity, &a.messages, a.deactivated) == (&b.severity, &b.messages, b.deactivated)
-            && path(self, &a.path) == path(other, &b.path)
-            && targets(self, &a.targets) == targets(other, &b.targets)
+            && path(one, &a.path) == path(other, &b.path)
+            && targets(one, &a.targets) == targets(other, &b.targets)
             && a.constraints.len() == b.constraints.len()
             && a.constraints.iter().zip(&b.constraints).all(|(a, b)| {
                 let (inner, other_inner) = (a.shapes(), b.shapes());
-                self.constraint_part(a) == other.constraint_part(b)
+                one.constraint_part(a) == other.constraint_part(b)
                     && inner.len() == other_inner.len()
-                    && inner.iter().zip(&other_inner).all(|(a, b)| self.is_same(*a, other, *b))
+                    && inner.iter().zip(&other_inner).all(|(a, b)| self.is_same(*a, *b))
             })
     }
+}
 
+impl ShapeTable {
     fn terms_of(&self, numbers: &[TermNo]) -> Vec<Term> {
         let mut terms: Vec<Term> = numbers.iter().filter_map(|no| self.term(*no).cloned()).collect();
         terms.sort();

@@ -55,6 +55,22 @@ pub enum Path {
     ZeroOrOne(Box<Path>),
 }
 
+impl Path {
+    /// How many predicates and operators it has.
+    pub(super) fn parts(&self) -> usize {
+        match self {
+            Self::Predicate(_) => 1,
+            Self::Inverse(inner)
+            | Self::ZeroOrMore(inner)
+            | Self::OneOrMore(inner)
+            | Self::ZeroOrOne(inner) => 1 + inner.parts(),
+            Self::Sequence(parts) | Self::Alternative(parts) => {
+                1 + parts.iter().map(Self::parts).sum::<usize>()
+            }
+        }
+    }
+}
+
 /// What a shape is validated on (SHACL §2.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {

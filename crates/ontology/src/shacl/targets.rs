@@ -73,6 +73,6 @@ impl<I: Index> Bound<'_, I> {
     }
 
     fn is_under_test(&self, node: Id) -> bool {
-        node >= UNKNOWN_FROM || self.index.is_under_test(node)
+        self.term(node).is_some_and(|term| self.index.is_under_test(term))
     }
 }
