@@ -266,9 +266,9 @@ impl Shadow {
                     findings.find(|finding| finding.rule == *id && finding.severity == Severity::Error);
                 harm.map(|finding| finding.message.clone())
             }
-            Assertion::InvariantHolds(text) => {
+            Assertion::InvariantHolds(question) => {
                 // The query is stopped where the test's limit is: it never counts as a yes.
-                let answer = Query::parse(text, &[]).and_then(|query| {
+                let answer = Query::parse(question, &[]).and_then(|query| {
                     ask(&candidate.sigma().composed(), &query, &Budget::new(test.limit, QUERY_ROWS))
                 });
                 match answer {

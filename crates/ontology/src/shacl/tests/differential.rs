@@ -8,11 +8,15 @@
 //! - It does not read `sh:closed` on a property shape, allows the first predicate of a complex path beside `sh:closed`, and
 //!   takes several `sh:not` of a shape for one. There are none of these.
 //! - It gives texts with languages an order, among themselves and with other texts; SPARQL has none. So there are no such
-//!   texts beside `sh:lessThan` and `sh:lessThanOrEquals`.
+//!   texts beside `sh:lessThan` and `sh:lessThanOrEquals`; nor ill-typed numbers, which it takes for equal to themselves
+//!   where SPARQL's operators give an error.
+//!
+//! The cases are the same each time: what the other engine gets wrong beyond this list is found by changing the seed, not
+//! by whoever changes something else.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use shacl_rust::core::path::{Path, PathElement};
 use shacl_rust::validation::dataset::ValidationDataset;
 
@@ -114,8 +118,8 @@ fn any_case(literals: bool, most: usize) -> impl Strategy<Value = (String, Strin
             }
             (shapes, data.iter().map(|t| format!("{t} .\n")).collect())
         });
-    cases.prop_filter("an order of texts with languages", |(shapes, data): &(String, String)| {
-        !shapes.contains("sh:lessThan") || !data.contains('@')
+    cases.prop_filter("an order of what has none", |(shapes, data): &(String, String)| {
+        !shapes.contains("sh:lessThan") || !(data.contains('@') || data.contains("\"n\"^^xsd:integer"))
     })
 }
 
@@ -136,7 +140,8 @@ fn another_engine_finds_the_same_where_values_have_shapes() {
 }
 
 fn compare(literals: bool) {
-    let mut runner = TestRunner::new(Config { cases: 384, failure_persistence: None, ..Config::default() });
+    let config = Config { cases: 384, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let found = std::cell::Cell::new([0_usize; 2]);
     runner
         .run(&any_case(literals, 24), |(shapes, data)| {
