@@ -130,7 +130,7 @@ impl DocumentDiff {
 /// Compares two documents.
 ///
 /// # Errors
-/// As [`digests`].
+/// As [`crate::blank_nodes::digests`].
 pub fn diff(old: &Graph, new: &Graph) -> Result<DocumentDiff, OntologyError> {
     let after = Described::of(new)?;
     let mut before = Described::of(old)?;
