@@ -176,7 +176,8 @@ fn inside(kind: &Kind) -> impl Strategy<Value = String> + Clone + use<> {
     })
 }
 
-fn target() -> impl Strategy<Value = String> + Clone {
+/// What a shape is validated on.
+pub(crate) fn target() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         4 => class().prop_map(|c| format!("sh:targetClass {c}")),
         2 => predicate().prop_map(|p| format!("sh:targetSubjectsOf {p}")),
@@ -220,6 +221,24 @@ pub(crate) fn shapes_of(kind: &Kind) -> impl Strategy<Value = Vec<String>> + use
             })
             .collect()
     })
+}
+
+/// Two counted property shapes of the first shape, `e:own` and `e:other`, with names and paths of their own: values of the one
+/// must not conform to what the other counts.
+pub(crate) fn any_siblings() -> impl Strategy<Value = String> {
+    let inside = inside(&Kind { paths: any_paths(), all_forms: true, shapes_of_values: true });
+    let targets = prop::option::weighted(0.3, target());
+    (any_paths(), any_paths(), inside.clone(), inside, 0..2_u8, targets).prop_map(
+        |(p, q, a, b, n, target)| {
+            let target = target.map(|target| format!("{target} ; ")).unwrap_or_default();
+            format!(
+                "e:s0 sh:property e:own, e:other .
+             e:own {target}sh:path {p} ; sh:qualifiedValueShape [ {a} ] ; sh:qualifiedMaxCount {n} ;
+                 sh:qualifiedValueShapesDisjoint true .
+             e:other sh:path {q} ; sh:qualifiedValueShape [ {b} ] ; sh:qualifiedMinCount 0 ."
+            )
+        },
+    )
 }
 
 /// The constraints of an inside, taken apart where they are joined at the outermost level.
