@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::graph::Graph;
 use crate::index::Composed;
-use crate::shacl::samples::{any_shapes, any_siblings, any_statement, read, target};
+use crate::shacl::samples::{Siblings, any_paths, any_shapes, any_siblings, any_statement, read, target};
 
 /// What a step changes: statements toggled, and perhaps the shapes.
 #[derive(Clone, Debug)]
@@ -24,7 +24,9 @@ enum Reshape {
     /// Another target for one of them.
     Target(usize, String),
     /// Other named siblings, or none.
-    Siblings(Option<String>),
+    Siblings(Option<Siblings>),
+    /// Another path for one of them.
+    Path(String),
 }
 
 impl Reshape {
@@ -41,6 +43,7 @@ impl Reshape {
                 shapes.shapes[no] = format!("e:s{no} {target} ; {rest}");
             }
             Self::Siblings(siblings) => shapes.siblings = siblings,
+            Self::Path(path) => shapes.siblings.iter_mut().for_each(|own| own.path.clone_from(&path)),
         }
     }
 }
@@ -49,30 +52,42 @@ impl Reshape {
 #[derive(Clone, Debug)]
 struct Said {
     shapes: Vec<String>,
-    siblings: Option<String>,
+    siblings: Option<Siblings>,
 }
 
 fn any_said() -> impl Strategy<Value = Said> {
-    (any_shapes(), prop::option::weighted(0.3, any_siblings()))
+    (any_shapes(), prop::option::weighted(0.5, any_siblings()))
         .prop_map(|(shapes, siblings)| Said { shapes, siblings })
 }
 
 impl Said {
     fn compiled(&self) -> Shapes {
-        let text: Vec<&str> = self.shapes.iter().chain(&self.siblings).map(String::as_str).collect();
-        Shapes::compile(&read(&text.join("\n"))).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let mut documents = Vec::new();
+        for shape in &self.shapes {
+            // Blank nodes are named by their document: those of a shape stay when only its target changes.
+            let (head, rest) = shape.split_once(" ; ").unwrap();
+            let name = head.split(' ').next().unwrap();
+            documents.extend([format!("{head} ."), format!("{name} {rest}")]);
+        }
+        documents.extend(self.siblings.iter().flat_map(Siblings::documents));
+        let mut graph = Graph::new();
+        for document in &documents {
+            graph.extend(read(document).iter());
+        }
+        Shapes::compile(&graph).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let reshape = prop_oneof![
         2 => (any_shapes(), any::<bool>()).prop_map(|(new, all)| Reshape::Others(new, all)),
-        1 => (0..3_usize, target()).prop_map(|(no, target)| Reshape::Target(no, target)),
+        2 => (0..3_usize, target()).prop_map(|(no, target)| Reshape::Target(no, target)),
         1 => prop::option::weighted(0.8, any_siblings()).prop_map(Reshape::Siblings),
+        2 => any_paths().prop_map(Reshape::Path),
     ];
     let step = (
         prop::collection::vec(any_statement(), 0..6),
-        prop::option::weighted(0.2, reshape),
+        prop::option::weighted(0.3, reshape),
         prop::bool::weighted(0.2),
     )
         .prop_map(|(toggled, shapes, renumbered)| Step { toggled, shapes, renumbered });
