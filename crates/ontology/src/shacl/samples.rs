@@ -176,7 +176,8 @@ fn inside(kind: &Kind) -> impl Strategy<Value = String> + Clone + use<> {
     })
 }
 
-fn target() -> impl Strategy<Value = String> + Clone {
+/// What a shape is validated on.
+pub(crate) fn target() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         4 => class().prop_map(|c| format!("sh:targetClass {c}")),
         2 => predicate().prop_map(|p| format!("sh:targetSubjectsOf {p}")),
@@ -219,6 +220,41 @@ pub(crate) fn shapes_of(kind: &Kind) -> impl Strategy<Value = Vec<String>> + use
                 format!("e:s{n} {} ; {}{off} .", targets.join(" ; "), body(parts))
             })
             .collect()
+    })
+}
+
+/// Two counted property shapes of the first shape, `e:own` and `e:other`, with names and paths of their own: values of the one
+/// must not conform to what the other counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Siblings {
+    /// Of `e:own`.
+    pub path: String,
+    own: String,
+    other: String,
+}
+
+impl Siblings {
+    /// In several documents, so that blank nodes keep their names when the path changes.
+    pub(crate) fn documents(&self) -> [String; 3] {
+        let Self { path, own, other } = self;
+        [
+            format!("e:own sh:path {path} ."),
+            format!("e:own {own} ."),
+            format!("e:s0 sh:property e:own, e:other . e:other {other} ."),
+        ]
+    }
+}
+
+pub(crate) fn any_siblings() -> impl Strategy<Value = Siblings> {
+    let inside = inside(&Kind { paths: any_paths(), all_forms: true, shapes_of_values: true });
+    let targets = prop::option::weighted(0.3, target());
+    (any_paths(), any_paths(), inside.clone(), inside, 0..2_u8, targets).prop_map(|(path, q, a, b, n, target)| {
+        let target = target.map(|target| format!(" ; {target}")).unwrap_or_default();
+        let own = format!(
+            "sh:qualifiedValueShape [ {a} ] ; sh:qualifiedMaxCount {n} ; sh:qualifiedValueShapesDisjoint true{target}"
+        );
+        let other = format!("sh:path {q} ; sh:qualifiedValueShape [ {b} ] ; sh:qualifiedMinCount 0");
+        Siblings { path, own, other }
     })
 }
 
