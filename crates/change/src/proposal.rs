@@ -189,20 +189,8 @@ impl Proposal {
     /// [`ChangeError::Limit`] when a list is longer than [`PROPOSAL_ENTRIES_MAX`] or the whole than
     /// [`PROPOSAL_BYTES_MAX`], [`ChangeError::Encoding`] when the content has no canonical form.
     pub fn new(content: ProposalContent) -> Result<Self> {
-        let delta = &content.delta;
-        let longest = [
-            content.changes.len(),
-            content.patterns.len(),
-            delta.added_classes.len(),
-            delta.removed_classes.len(),
-            delta.added_properties.len(),
-            delta.removed_properties.len(),
-            delta.changed_properties.len(),
-            delta.set_values.len(),
-        ]
-        .into_iter()
-        .max()
-        .unwrap_or(0);
+        let lists = content.delta.list_lengths();
+        let longest = lists.into_iter().fold(content.changes.len().max(content.patterns.len()), usize::max);
         if longest > PROPOSAL_ENTRIES_MAX {
             return Err(ChangeError::Limit {
                 what: "the number of entries in one list of a proposal",

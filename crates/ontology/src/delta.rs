@@ -80,6 +80,18 @@ pub struct TypedLiteral {
 }
 
 impl Delta {
+    /// How many entries each of its lists has.
+    pub fn list_lengths(&self) -> [usize; 6] {
+        [
+            self.added_classes.len(),
+            self.removed_classes.len(),
+            self.added_properties.len(),
+            self.removed_properties.len(),
+            self.changed_properties.len(),
+            self.set_values.len(),
+        ]
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

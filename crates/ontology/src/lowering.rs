@@ -67,12 +67,7 @@ impl Schema {
     /// # Errors
     /// As [`lower`].
     pub fn with(&self, delta: &Delta) -> Result<Self, OntologyError> {
-        let entries = delta.added_classes.len()
-            + delta.removed_classes.len()
-            + delta.added_properties.len()
-            + delta.removed_properties.len()
-            + delta.changed_properties.len()
-            + delta.set_values.len();
+        let entries: usize = delta.list_lengths().iter().sum();
         if entries > DELTA_ENTRIES_MAX {
             return Err(OntologyError::too_large("change in entries", DELTA_ENTRIES_MAX));
         }

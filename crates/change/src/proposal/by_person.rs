@@ -21,16 +21,7 @@ impl Proposal {
     /// # Errors
     /// As [`Proposal::new`].
     pub fn by_person(base: &Arc<Snapshot>, delta: Delta, reason: &str, time_ms: i64) -> Result<Self> {
-        let entries: usize = [
-            delta.added_classes.len(),
-            delta.removed_classes.len(),
-            delta.added_properties.len(),
-            delta.removed_properties.len(),
-            delta.changed_properties.len(),
-            delta.set_values.len(),
-        ]
-        .iter()
-        .sum();
+        let entries: usize = delta.list_lengths().iter().sum();
         // What is too much to be a proposal is not tried first.
         let (ticks, changes) = if entries > PROPOSAL_ENTRIES_MAX {
             (None, Vec::new())
